@@ -95,7 +95,12 @@ class FillModel(Protocol):
     description: Description
 
     def fill(
-        self, rgb: np.ndarray, hole: np.ndarray, control: Control, *, seed: int = 0,
+        self,
+        rgb: np.ndarray,
+        hole: np.ndarray,
+        control: Control,
+        *,
+        seed: int = 0,
         known: np.ndarray | None = None,
     ) -> np.ndarray:
         """H×W×3 float32 RGB in [0, 1] and H×W uint8 hole (255 = fill) → H×W×3 float32, the same
