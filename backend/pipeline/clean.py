@@ -1,0 +1,139 @@
+"""The one-click function: picture → masks → hole → plate. Plain values in, plain values out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from backend.masks import combine
+from backend.models.store import ModelStore
+from backend.pipeline import find
+from backend.pipeline.report import build_report
+from backend.pipeline.source import Source, opaque_values
+from backend.values import BadInput, CleanOptions, CleanResult, Control
+
+
+def clean(
+    pixels: np.ndarray,
+    options: CleanOptions,
+    store: ModelStore,
+    control: Control,
+    *,
+    mask: np.ndarray | None = None,
+    limit: np.ndarray | None = None,
+) -> CleanResult:
+    """Finds what the options name, and fills the background behind it.
+
+    pixels: H×W×(3|4) uint8, uint16 or float32, RGB(A), alpha not multiplied in; never written to.
+    mask: H×W uint8 (255 = remove) that the user gives; taken exactly as it is. limit: H×W uint8
+    (255 = may change), the editor's selection; nothing outside it is marked or changed.
+    The plate is bit-identical to `pixels` outside the hole, in alpha and where alpha is 0.
+    Raises BadInput (wrong shapes, a click outside, nothing left to sample), ModelUnavailable,
+    Cancelled.
+    """
+    started = time.perf_counter()
+    with control.stage("read", "Looking at the picture"):
+        source = Source(pixels)
+        find.check_points(options, source.size)
+        given = None if mask is None else combine.check_mask(mask, source.shape, "mask")
+        allowed = None if limit is None else combine.check_mask(limit, source.shape, "selection")
+    found = find.find_all(source, options, store, control)
+    if given is not None:
+        found = replace(found, given=given)
+    with control.stage("fill", "Making the hole"):
+        hole, core = make_hole(source, found, options, control, allowed)
+    plate, fill_model = fill(source, hole, core, options, store, control)
+    with control.stage("fill", "Background ready"):
+        result = CleanResult(
+            object_mask=limited(found.objects(source.shape), allowed),
+            text_mask=limited(found.text, allowed),
+            unknown_mask=limited(found.unknown, allowed),
+            hole=hole,
+            plate=plate,
+            lines=found.lines,
+            people=found.people,
+        )
+        models = dict(found.models)
+        if fill_model is not None:
+            models["fill"] = fill_model
+        result.report = build_report(source, result, found, models, options, store, control)
+    seconds = {k: round(v, 4) for k, v in control.seconds.items()}
+    for stage in ("load", "people", "text", "fill"):
+        seconds.setdefault(stage, 0.0)
+    seconds["total"] = round(time.perf_counter() - started, 4)
+    result.report["seconds"] = seconds
+    result.report["notes"] = list(control.notes)
+    return result
+
+
+def make_hole(
+    source: Source,
+    found: find.Found,
+    options: CleanOptions,
+    control: Control,
+    limit: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(hole, core): the masks cleaned and grown, and the part of it that they cover themselves.
+
+    What the user gave is taken as it is; what the user keeps, and what is transparent, is not
+    part of the hole."""
+    objects = combine.union([found.people_mask, found.clicked, found.unknown], source.shape)
+    hole, core = combine.object_hole(objects, options.grow)
+    control.check()
+    text, text_core = combine.text_hole(found.text, options.grow)
+    hole, core = np.maximum(hole, text), np.maximum(core, text_core)
+    if found.kept is not None:
+        hole[found.kept > 0] = 0
+    if found.given is not None:
+        hole, core = np.maximum(hole, found.given), np.maximum(core, found.given)
+    if source.transparent is not None:
+        hole[source.transparent] = 0
+    hole = limited(hole, limit)
+    return hole, np.minimum(core, hole)
+
+
+def fill(
+    source: Source,
+    hole: np.ndarray,
+    core: np.ndarray,
+    options: CleanOptions,
+    store: ModelStore,
+    control: Control,
+) -> tuple[np.ndarray, Any]:
+    """(plate, the description of the model that filled it, or None when nothing was filled)."""
+    if not options.fill or not hole.any():
+        return source.pixels.copy(), None
+    from backend.fill.plate import fill_plate
+
+    used: list[Any] = []
+    with control.stage("fill", "Filling the background"):
+        alone, hole_left = source.split_isolated(hole)
+        if not hole_left.any():
+            plate = source.pixels.copy()
+        else:
+            if not source.has_known(hole_left):
+                raise BadInput(
+                    "The masks cover the whole picture, so there is no background to fill from. "
+                    "Mark a smaller area."
+                )
+
+            def work(model: Any, _scale: float) -> np.ndarray:
+                used[:] = [model.description]
+                return fill_plate(
+                    source.pixels, hole_left, model, control, core=core, seed=options.seed)
+
+            plate = store.run("fill", options.fill_model, control, work, find.device_of(options))
+        if alone.any():
+            plate[..., 3][alone > 0] = opaque_values(plate.dtype)[0]
+            control.note(
+                "Parts with nothing but transparency around them became transparent: there is no "
+                "background there to fill from."
+            )
+    return plate, used[0] if used else None
+
+
+def limited(mask: np.ndarray, limit: np.ndarray | None) -> np.ndarray:
+    return mask if limit is None else np.minimum(mask, limit)
