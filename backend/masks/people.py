@@ -58,7 +58,7 @@ def load_builtin(entry: Any, files: dict[str, Path], device: str, control: Contr
     import torch
     from safetensors.torch import load_file
 
-    from backend.networks.people import SeedNet
+    from backend.networks.people_seed import SeedNet
 
     net = SeedNet()
     state = {k: v.float() for k, v in load_file(next(iter(files.values()))).items()}

@@ -1,42 +1,94 @@
-"""The seed people net (plain 3×3 U-Net)."""
+"""The built-in net for people, and the smaller one for salient objects: a residual U-Net.
+
+Plain 3×3 convolutions (quick on two cores and on any GPU), a pyramid of pooled context at 1/32 so
+that a limb is judged by the whole figure, and a decoder that adds the skips.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as functional
 from torch import nn
 
-from backend.networks.blocks import conv_block
+from backend.networks.blocks import Gate, Residual, conv_block, pointwise
 
 
-class SeedNet(nn.Module):
-    """B×3×H×W RGB in [0, 1], sides multiples of 32 → B×1×H×W logits (person > 0)."""
+@dataclass(frozen=True)
+class Widths:
+    """Channels at 1/2, 1/4, 1/8, 1/16, 1/32, residual blocks at the last four, decoder channels
+    at 1/16, 1/8, 1/4, 1/2."""
 
-    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128, 160)) -> None:
+    encoder: tuple[int, int, int, int, int] = (24, 48, 96, 160, 208)
+    blocks: tuple[int, int, int, int] = (1, 2, 4, 1)
+    decoder: tuple[int, int, int, int] = (112, 64, 40, 24)
+
+
+LARGE = Widths()
+SMALL = Widths((16, 32, 64, 112, 144), (1, 1, 2, 1), (72, 48, 32, 16))
+
+
+class Context(nn.Module):
+    """Adds means over a 1, 2, 3 and 6-cell grid (pyramid pooling, Zhao et al. 2017)."""
+
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        deep = widths[4]
-        self.stem = conv_block(3, widths[0], 2)
-        self.encoder = nn.ModuleList(
-            nn.Sequential(conv_block(a, b, 2), conv_block(b, b))
-            for a, b in zip(widths, widths[1:], strict=False)
-        )
-        self.context = nn.Sequential(conv_block(deep, deep, 1, 2), conv_block(deep, deep, 1, 4))
-        self.gate = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Conv2d(deep, deep, 1), nn.Sigmoid()
-        )
-        self.decoder = nn.ModuleList(
-            conv_block(widths[i] + widths[i - 1], widths[i - 1]) for i in (4, 3, 2, 1)
-        )
-        self.head = nn.Conv2d(widths[0], 1, 1)
+        part = channels // 4
+        self.branches = nn.ModuleList(nn.Conv2d(channels, part, 1) for _ in range(4))
+        self.merge = pointwise(channels + 4 * part, channels)
+        self.grids = (1, 2, 3, 6)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        skips = [self.stem((x - 0.45) / 0.25)]
+        parts = [x]
+        for grid, branch in zip(self.grids, self.branches, strict=True):
+            pooled = branch(functional.adaptive_avg_pool2d(x, grid))
+            parts.append(functional.interpolate(pooled, size=x.shape[-2:], mode="bilinear"))
+        return self.merge(torch.cat(parts, 1))
+
+
+class PeopleNet(nn.Module):
+    """B×3×H×W RGB in [0, 1], sides multiples of 32 → B×1×H×W logits (inside > 0).
+
+    In training it returns the logits at 1/2, 1/4, 1/8 and 1/16 of the input's size, finest first.
+    """
+
+    def __init__(self, widths: Widths = LARGE, drop: float = 0.0) -> None:
+        super().__init__()
+        channels, decoder = widths.encoder, widths.decoder
+        self.stem = conv_block(3, channels[0], 2)
+        stages = []
+        for index, (a, b) in enumerate(zip(channels, channels[1:], strict=False)):
+            rates = [drop * (index + 1) / 4] * widths.blocks[index]
+            stages.append(nn.Sequential(conv_block(a, b, 2), *(Residual(b, 1, r) for r in rates)))
+        self.encoder = nn.ModuleList(stages)
+        deep = channels[-1]
+        self.wide = Residual(deep, 2, drop)
+        self.context = Context(deep)
+        self.gate = Gate(deep)
+        # One decoder step: project what comes up and the skip, add, and smooth.
+        above = (deep, *decoder[:-1])
+        skips = channels[-2::-1]
+        self.up = nn.ModuleList(pointwise(a, d) for a, d in zip(above, decoder, strict=True))
+        self.skip = nn.ModuleList(pointwise(s, d) for s, d in zip(skips, decoder, strict=True))
+        self.smooth = nn.ModuleList(
+            nn.Sequential(conv_block(d, d), conv_block(d, d)) if i < 3 else conv_block(d, d)
+            for i, d in enumerate(decoder)
+        )
+        self.heads = nn.ModuleList(nn.Conv2d(d, 1, 1) for d in decoder)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
+        features = [self.stem((x - 0.45) / 0.25)]
         for stage in self.encoder:
-            skips.append(stage(skips[-1]))
-        y = skips[-1]
-        y = y + self.context(y)
-        y = y * self.gate(y)
-        for stage, skip in zip(self.decoder, skips[-2::-1], strict=True):
-            y = functional.interpolate(y, size=skip.shape[-2:], mode="bilinear")
-            y = stage(torch.cat([y, skip], 1))
-        return functional.interpolate(self.head(y), size=x.shape[-2:], mode="bilinear")
+            features.append(stage(features[-1]))
+        y = self.gate(self.context(self.wide(features[-1])))
+        outputs = []
+        steps = zip(self.up, self.skip, self.smooth, self.heads, features[-2::-1], strict=True)
+        for up, skip, smooth, head, feature in steps:
+            raised = functional.interpolate(up(y), size=feature.shape[-2:], mode="bilinear")
+            y = smooth(raised + skip(feature))
+            if self.training:
+                outputs.append(head(y))
+        if self.training:
+            return outputs[::-1]
+        return functional.interpolate(self.heads[-1](y), size=x.shape[-2:], mode="bilinear")
