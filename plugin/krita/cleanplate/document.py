@@ -1,0 +1,282 @@
+"""Krita's documents and layers. The only module that knows libkis's Document and Node.
+
+Everything here runs on the GUI thread. The user's layers are read, never written. Long work is
+a generator that yields between Krita's pixel calls, so that the event loop comes round.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, List, Optional
+
+from krita import Krita
+
+from .qt import QByteArray, sip_transferback
+from .translate import tr
+from .values import MASK_SPACE, Bounds, ColorSpace, Layer, Plan, Selection, Source
+
+STRIPE = 1 << 19  # pixels converted in one step: some 50 ms of Krita's time
+SRGB = "sRGB-elle-V2-srgbtrc.icc"
+_MASKS = ("transparencymask", "filtermask", "transformmask", "selectionmask", "colorizemask")
+
+
+class CannotRead(Exception):
+    """The active layer cannot be a source; the message says what to do."""
+
+
+def read_setting(name: str, default: str = "") -> str:
+    return Krita.instance().readSetting("cleanplate", name, default)
+
+
+def write_setting(name: str, value: str) -> None:
+    Krita.instance().writeSetting("cleanplate", name, value)
+
+
+def editor_version() -> str:
+    return "Krita " + Krita.instance().version()
+
+
+def needs_conversion(space: ColorSpace) -> bool:
+    """The backend takes display-like RGB in 8 or 16 bits; all else goes through a copy."""
+    profile = space.profile.lower()
+    linear = "g10" in profile or "linear" in profile or "2084" in profile
+    return space.model != "RGBA" or space.depth not in ("U8", "U16") or linear
+
+
+class Document:
+    """An open document. Compare with `==`; `is_open` tells whether the user has closed it."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    @staticmethod
+    def active() -> Optional[Document]:
+        handle = Krita.instance().activeDocument()
+        return Document(handle) if handle is not None else None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Document) and self._handle == other._handle
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def is_open(self) -> bool:
+        return any(self._handle == other for other in Krita.instance().documents())
+
+    @property
+    def is_active(self) -> bool:
+        active = Krita.instance().activeDocument()
+        return active is not None and active == self._handle
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(0, 0, self._handle.width(), self._handle.height())
+
+    @property
+    def resolution(self) -> int:
+        return self._handle.resolution()
+
+    def selection(self) -> Optional[Selection]:
+        """The part of the selection that lies on the canvas; None when there is none."""
+        selection = self._handle.selection()
+        if selection is None:
+            return None
+        box = Bounds(selection.x(), selection.y(), selection.width(), selection.height())
+        box = box.clipped(self.bounds)
+        if box.area == 0:
+            return None
+        return Selection(box, selection.pixelData(*box))
+
+    def read(self, visible: bool) -> Source:
+        """The visible image, or the active layer (a group: its projection), as it is now."""
+        if visible:
+            space = self._space(self._handle)
+            pixels = self._visible_pixels()
+            name = tr("visible image")
+            return self._source("", name, space, pixels, True, "normal", 255)
+        node = self._source_node()
+        space = self._space(node)
+        if node.type() == "paintlayer" and not children(node):
+            pixels = node.pixelData(*self.bounds)
+        else:
+            self._handle.waitForDone()
+            pixels = node.projectionPixelData(*self.bounds)
+        blending, opacity = node.blendingMode(), node.opacity()
+        normal = blending == "normal" and opacity == 255 and not node.inheritAlpha()
+        identity = node.uniqueId().toString()
+        return self._source(identity, node.name(), space, pixels, normal, blending, opacity)
+
+    def convert(
+        self, pixels: Any, bounds: Bounds, before: ColorSpace, after: ColorSpace
+    ) -> Iterator[Optional[QByteArray]]:
+        """Pixels of `bounds` in another colour space, by Krita itself, stripe by stripe.
+
+        Yields None after each stripe and the whole as the last value. Each stripe has its own
+        layer outside the document, gone before the event loop runs again.
+        """
+        pixels = pixels if isinstance(pixels, QByteArray) else QByteArray(bytes(pixels))
+        row = pixels.size() // max(1, bounds.height)
+        rows = max(1, STRIPE // max(1, bounds.width))
+        out = QByteArray()
+        for top in range(0, bounds.height, rows):
+            height = min(rows, bounds.height - top)
+            node = self._detached("conversion", before)
+            node.setPixelData(pixels.mid(top * row, height * row), 0, 0, bounds.width, height)
+            node.setColorSpace(*after)
+            out.append(node.pixelData(0, 0, bounds.width, height))
+            del node
+            yield None
+        yield out
+
+    def build(self, plan: Plan, source: Source) -> Iterator[Optional[Any]]:
+        """Makes the layers outside the document, then inserts the group as one undo step.
+
+        Yields None between Krita's calls and at last an `Inserted`. Stopping before the end
+        leaves the document as it was.
+        """
+        group = self._handle.createGroupLayer(plan.name)
+        group.setPassThroughMode(plan.pass_through)
+        last = None
+        for layer in reversed(plan.layers):
+            node = self._detached(layer.name, layer.space or source.space)
+            yield None
+            if layer.pixels is not None and layer.bounds.area:
+                node.setPixelData(layer.pixels, *layer.bounds)
+                yield None
+            self._dress(node, layer)
+            group.addChildNode(node, None)
+            last = last or node
+        yield None
+        yield self._insert(group, last, source)
+
+    def activate(self, node: Any) -> bool:
+        """Makes a layer active; False until Krita reports it as active."""
+        active = self._handle.activeNode()
+        if active is not None and active.uniqueId() == node.uniqueId():
+            return True
+        self._handle.setActiveNode(node)
+        return False
+
+    def _insert(self, group: Any, background: Any, source: Source) -> Inserted:
+        if not self.is_open:
+            return Inserted(None, False)
+        root = self._handle.rootNode()
+        node = find(root, source.layer_id) if source.layer_id else None
+        parent = node.parentNode() if node is not None else None
+        if parent is None:
+            tops = children(root)
+            root.addChildNode(group, tops[-1] if tops else None)
+        else:
+            parent.addChildNode(group, node)
+        return Inserted(background, parent is None and bool(source.layer_id))
+
+    def _detached(self, name: str, space: ColorSpace) -> Any:
+        node = self._handle.createNode(name, "paintlayer")
+        if self._space(node) != space:
+            node.setColorSpace(*space)
+        return node
+
+    @staticmethod
+    def _dress(node: Any, layer: Layer) -> None:
+        node.setVisible(layer.visible)
+        node.setOpacity(layer.opacity)
+        node.setBlendingMode(layer.blending)
+
+    @staticmethod
+    def _space(thing: Any) -> ColorSpace:
+        return ColorSpace(thing.colorModel(), thing.colorDepth(), thing.colorProfile())
+
+    def _visible_pixels(self) -> Any:
+        self._handle.waitForDone()
+        return self._handle.pixelData(*self.bounds)
+
+    def _source_node(self) -> Any:
+        node = self._handle.activeNode()
+        while node is not None and node.type() in _MASKS:
+            node = node.parentNode()
+        if node is None or node.parentNode() is None:
+            raise CannotRead(tr("Choose the layer to clean in the Layers docker first."))
+        if node.type() == "filterlayer":
+            raise CannotRead(
+                tr("“{0}” is a filter layer and has no pixels. Choose another layer.", node.name())
+            )
+        if node.type() == "grouplayer" and node.passThroughMode():
+            raise CannotRead(
+                tr(
+                    "The group “{0}” is set to Pass Through and has no picture of its own. "
+                    "Switch that off, or choose the visible image in the settings.",
+                    node.name(),
+                )
+            )
+        return node
+
+    def _source(
+        self,
+        identity: str,
+        name: str,
+        space: ColorSpace,
+        pixels: Any,
+        normal: bool,
+        blending: str,
+        opacity: int,
+    ) -> Source:
+        small = space.depth == "U8" and space.model in ("RGBA", "GRAYA")
+        return Source(
+            layer_id=identity,
+            name=name,
+            bounds=self.bounds,
+            space=space,
+            pixels=pixels,
+            converted=None,
+            sent_depth="u8" if small else "u16",
+            normal=normal,
+            blending=blending,
+            opacity=opacity,
+            selection=self.selection(),
+        )
+
+
+class Inserted:
+    """`background` is the new layer (None: the document was closed); `orphan`: source is gone."""
+
+    def __init__(self, background: Any, orphan: bool) -> None:
+        self.background = background
+        self.orphan = orphan
+
+
+def rgba_space(source: Source) -> ColorSpace:
+    """The colour space of the copy that the backend gets from a converted source."""
+    return ColorSpace("RGBA", source.sent_depth.upper(), SRGB)
+
+
+def children(node: Any) -> List[Any]:
+    """Child nodes, bottom first. Krita hands the list's wrappers out without an owner."""
+    nodes = node.childNodes()
+    for child in nodes:
+        sip_transferback(child)
+    return nodes
+
+
+def find(node: Any, identity: str) -> Optional[Any]:
+    """The node with this unique id below `node`; Krita 5.1 has no call for it."""
+    for child in children(node):
+        if child.uniqueId().toString() == identity:
+            return child
+        found = find(child, identity)
+        if found is not None:
+            return found
+    return None
+
+
+__all__ = [
+    "MASK_SPACE",
+    "CannotRead",
+    "Document",
+    "Inserted",
+    "children",
+    "editor_version",
+    "find",
+    "needs_conversion",
+    "read_setting",
+    "rgba_space",
+    "write_setting",
+]

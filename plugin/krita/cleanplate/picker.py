@@ -1,0 +1,240 @@
+"""The armed canvas: glass over Krita's canvas that catches clicks and shows what is taken."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, List, NamedTuple, Optional, Tuple
+
+from .canvas import Canvas
+from .qt import QEvent, QObject, QPointF, QRectF, Qt, QtCore, QtGui, QtWidgets, Signal, event_pos
+from .translate import tr
+
+DRAG = 6  # widget points that the pointer moves before a click becomes a box
+Segments = List[Tuple[float, float, float, float]]
+
+
+class Mode(Enum):
+    NEW = "new"  # plain click: this object
+    ADD = "add"  # Shift: this belongs to it, too
+    REMOVE = "remove"  # Alt: this does not
+
+
+class Mark(NamedTuple):
+    x: float
+    y: float
+    positive: bool
+
+
+class Picker(QtWidgets.QWidget):
+    """Covers the canvas. Positions are image pixels, taken with the view as it is at that time.
+
+    Left button and pen are caught, in pairs of press and release. Wheel, the other buttons,
+    touch, and everything while Space is held go on to Krita, so that pan and zoom keep working.
+    """
+
+    picked = Signal(float, float, object)  # x, y, Mode
+    boxed = Signal(float, float, float, float)
+    taken_back = Signal()  # Backspace
+    confirmed = Signal()  # Enter
+    left = Signal()  # Esc, or the canvas went away
+
+    def __init__(self, canvas: Canvas, hint: str) -> None:
+        super().__init__(canvas.widget)
+        self.setObjectName("cleanplate_picker")
+        self._canvas = canvas
+        self._hint = hint
+        self._start: Optional[QPointF] = None
+        self._now: Optional[QPointF] = None
+        self._space = False
+        self._marks: List[Mark] = []
+        self._outline: Segments = []
+        self._view = canvas.to_widget()
+        self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
+        self.setCursor(Qt.CursorShape.CrossCursor)
+        self.setGeometry(canvas.widget.rect())
+        canvas.widget.installEventFilter(self)
+        canvas.widget.destroyed.connect(self._gone)
+        # Keys go to Krita's canvas, which has the focus: only an application-wide filter sees
+        # Esc before Krita's shortcuts do.
+        QtWidgets.QApplication.instance().installEventFilter(self)
+        # The outline follows pan and zoom; Krita before 6 has no signal for that.
+        self._follow = QtCore.QTimer(self)
+        self._follow.timeout.connect(self._follow_view)
+        self._follow.start(40)
+        self.show()
+        self.raise_()
+        canvas.widget.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def disarm(self) -> None:
+        self._follow.stop()
+        self._canvas.widget.removeEventFilter(self)
+        QtWidgets.QApplication.instance().removeEventFilter(self)
+        self.hide()
+        self.deleteLater()
+
+    def show_marks(self, marks: List[Mark], outline: Segments) -> None:
+        """`outline`: (x0, y0, x1, y1) pieces in image pixels."""
+        self._marks, self._outline = list(marks), list(outline)
+        self.update()
+
+    def show_hint(self, hint: str) -> None:
+        self._hint = hint
+        self.update()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        kind = event.type()
+        if watched is self._canvas.widget:
+            if kind == QEvent.Type.Resize:
+                self.setGeometry(self._canvas.widget.rect())
+            elif kind == QEvent.Type.Hide:
+                self._gone()
+            return False
+        if kind in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+            return self._on_key(event, kind)
+        return False
+
+    def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
+        if event.button() != Qt.MouseButton.LeftButton or self._space:
+            event.ignore()
+            return
+        self._press(event_pos(event))
+
+    def mouseDoubleClickEvent(self, event: QtGui.QMouseEvent) -> None:
+        self.mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QtGui.QMouseEvent) -> None:
+        if self._start is None:
+            event.ignore()
+            return
+        self._move(event_pos(event))
+
+    def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
+        if event.button() != Qt.MouseButton.LeftButton or self._start is None:
+            event.ignore()
+            return
+        self._release(event_pos(event), event.modifiers())
+
+    def tabletEvent(self, event: QtGui.QTabletEvent) -> None:
+        kind = event.type()
+        position = event.position() if hasattr(event, "position") else event.posF()
+        if kind == QEvent.Type.TabletPress and event.button() == Qt.MouseButton.LeftButton:
+            if self._space:
+                event.ignore()
+                return
+            self._press(position)
+        elif self._start is None:
+            event.ignore()
+            return
+        elif kind == QEvent.Type.TabletMove:
+            self._move(position)
+        elif kind == QEvent.Type.TabletRelease:
+            self._release(position, event.modifiers())
+        event.accept()
+
+    def wheelEvent(self, event: QtGui.QWheelEvent) -> None:
+        event.ignore()
+
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        painter = QtGui.QPainter(self)
+        painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+        self._paint_outline(painter)
+        for mark in self._marks:
+            self._paint_mark(painter, mark)
+        if self._dragging():
+            painter.setPen(QtGui.QPen(Qt.GlobalColor.white, 1.5, Qt.PenStyle.DashLine))
+            painter.drawRect(QRectF(self._start, self._now).normalized())
+        self._paint_hint(painter)
+
+    def _press(self, position: QPointF) -> None:
+        self._start = self._now = QPointF(position)
+
+    def _move(self, position: QPointF) -> None:
+        self._now = QPointF(position)
+        self.update()
+
+    def _release(self, position: QPointF, modifiers: Any) -> None:
+        self._now = QPointF(position)
+        start, dragged = self._start, self._dragging()
+        self._start = None
+        self.update()
+        first = self._canvas.to_image(start)
+        bounds = self._canvas.image_bounds()
+        if dragged:
+            second = self._canvas.to_image(position)
+            box = QRectF(first, second).normalized() & QRectF(*bounds)
+            if box.width() >= 1 and box.height() >= 1:
+                self.boxed.emit(box.left(), box.top(), box.right(), box.bottom())
+            return
+        if not (0 <= first.x() < bounds.width and 0 <= first.y() < bounds.height):
+            self.show_hint(tr("That is outside the image. Click an object, or press Esc."))
+            return
+        mode = Mode.NEW
+        if modifiers & Qt.KeyboardModifier.ShiftModifier:
+            mode = Mode.ADD
+        elif modifiers & Qt.KeyboardModifier.AltModifier:
+            mode = Mode.REMOVE
+        self.picked.emit(first.x(), first.y(), mode)
+
+    def _on_key(self, event: Any, kind: Any) -> bool:
+        if self.window().isActiveWindow() is False and QtWidgets.QApplication.activeWindow():
+            return False  # another window of Krita's has the keyboard
+        if isinstance(QtWidgets.QApplication.focusWidget(), _TYPING):
+            return False
+        key = event.key()
+        if key == Qt.Key.Key_Space:
+            if not event.isAutoRepeat() and kind != QEvent.Type.ShortcutOverride:
+                self._space = kind == QEvent.Type.KeyPress
+            return False
+        signals = {
+            Qt.Key.Key_Escape: self.left,
+            Qt.Key.Key_Backspace: self.taken_back,
+            Qt.Key.Key_Return: self.confirmed,
+            Qt.Key.Key_Enter: self.confirmed,
+        }
+        if key not in signals:
+            return False
+        if kind == QEvent.Type.ShortcutOverride:
+            event.accept()  # comes back as a key press instead of Krita's shortcut
+        elif kind == QEvent.Type.KeyPress and not event.isAutoRepeat():
+            QtCore.QTimer.singleShot(0, signals[key].emit)
+        return True
+
+    def _dragging(self) -> bool:
+        if self._start is None or self._now is None:
+            return False
+        return (self._now - self._start).manhattanLength() > DRAG
+
+    def _follow_view(self) -> None:
+        view = self._canvas.to_widget()
+        if view != self._view:
+            self._view = view
+            self.update()
+
+    def _gone(self) -> None:
+        QtCore.QTimer.singleShot(0, self.left.emit)
+
+    def _paint_outline(self, painter: QtGui.QPainter) -> None:
+        if not self._outline:
+            return
+        lines = [self._view.map(QtCore.QLineF(*piece)) for piece in self._outline]
+        for color, style in (("black", Qt.PenStyle.SolidLine), ("white", Qt.PenStyle.DotLine)):
+            painter.setPen(QtGui.QPen(QtGui.QColor(color), 2, style))
+            painter.drawLines(lines)
+
+    def _paint_mark(self, painter: QtGui.QPainter, mark: Mark) -> None:
+        center = self._view.map(QPointF(mark.x, mark.y))
+        painter.setPen(QtGui.QPen(Qt.GlobalColor.white, 1.5))
+        painter.setBrush(QtGui.QColor("#2e9e4f" if mark.positive else "#c8372d"))
+        painter.drawEllipse(center, 5.5, 5.5)
+
+    def _paint_hint(self, painter: QtGui.QPainter) -> None:
+        width = painter.fontMetrics().boundingRect(self._hint).width() + 24
+        box = QRectF((self.width() - width) / 2, 12, width, 28)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QtGui.QColor(20, 20, 20, 200))
+        painter.drawRoundedRect(box, 6, 6)
+        painter.setPen(Qt.GlobalColor.white)
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self._hint)
+
+
+_TYPING = (QtWidgets.QLineEdit, QtWidgets.QTextEdit, QtWidgets.QPlainTextEdit)

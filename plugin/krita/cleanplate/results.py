@@ -1,0 +1,190 @@
+"""From a source and the backend's answer to the layers to make. Runs on a worker thread."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from . import pixels
+from .client import CleanReply, Image
+from .qt import QByteArray
+from .translate import tr
+from .values import MASK_SPACE, PIXEL_SIZE, Bounds, Layer, Plan, Request, Source
+
+CONTEXT = 256  # pixels around a selection that the backend sees at least
+
+
+class Nothing(Exception):
+    """There is nothing to do; the message tells the user why."""
+
+
+class Prepared(NamedTuple):
+    """What goes to the backend. `box`: the part of the source that is sent."""
+
+    image: Image
+    box: Bounds
+    options: Dict[str, Any]
+    mask: Optional[bytes]
+    limit: Optional[bytes]
+    opaque: bool
+
+
+class Patch(NamedTuple):
+    """New pixels of `box`, in the colour space that was sent, and the hole in that box."""
+
+    box: Bounds
+    pixels: Any
+    hole: bytes
+
+
+def prepare(source: Source, request: Request) -> Prepared:
+    """Raises Nothing for an empty layer."""
+    sent = source.pixels if source.converted is None else source.converted
+    size = PIXEL_SIZE[source.sent_depth]
+    kind = pixels.alpha_kind(sent, size)
+    if kind == "empty":
+        raise Nothing(tr("The layer “{0}” is empty: there is nothing to remove.", source.name))
+    box, coverage = source.bounds, None
+    if source.selection is not None:
+        around = source.selection.bounds
+        box = around.grown(max(CONTEXT, max(around.width, around.height) // 2), source.bounds)
+        coverage = _covered(source, box)
+    if box != source.bounds:
+        sent = pixels.cropped(sent, source.bounds, box, size)
+    image = Image(box.width, box.height, 4, source.sent_depth, "BGRA", sent)
+    options = dict(request.options)
+    options["clicks"] = tuple(_inside(click, box) for click in options.get("clicks", ()))
+    mask, limit = (coverage, None) if request.fills_selection else (None, coverage)
+    if request.mask is not None:
+        mask = pixels.cropped(request.mask, source.bounds, box, 1)
+    return Prepared(image, box, options, mask, limit, kind == "opaque")
+
+
+def patch_of(reply: CleanReply, prepared: Prepared) -> Patch:
+    """The smallest rectangle that holds everything that was filled. Raises Nothing."""
+    if not reply.found or reply.hole is None:
+        raise Nothing(tr("Nothing to remove was found, so nothing was changed."))
+    box = pixels.box_of(reply.hole, prepared.box)
+    if box.area == 0:
+        raise Nothing(tr("Nothing to remove was found, so nothing was changed."))
+    size = PIXEL_SIZE[prepared.image.depth]
+    return Patch(
+        box,
+        pixels.cropped(reply.plate, prepared.box, box, size),
+        pixels.cropped(reply.hole, prepared.box, box, 1),
+    )
+
+
+def plan(
+    source: Source, prepared: Prepared, reply: CleanReply, patch: Patch, with_unknown: bool
+) -> Plan:
+    """The group. `patch` is in the source's own colour space here."""
+    whole = prepared.opaque and source.normal
+    size = len(source.pixels) // source.bounds.area
+    if whole:
+        bounds = source.bounds
+        data = pixels.patched(source.pixels, bounds, patch.pixels, patch.hole, patch.box, size)
+    else:
+        bounds = patch.box
+        data = pixels.patched(
+            bytes(bounds.area * size), bounds, patch.pixels, patch.hole, bounds, size
+        )
+    layers = [
+        _mask_layer(tr("Text mask"), reply.text_mask, prepared.box),
+        _mask_layer(tr("Object mask"), reply.object_mask, prepared.box),
+        Layer(
+            tr("Background"),
+            bounds,
+            qbytes(data),
+            None,
+            True,
+            source.blending,
+            source.opacity,
+        ),
+    ]
+    if with_unknown:
+        layers.insert(2, _mask_layer(tr("Unknown mask"), reply.unknown_mask, prepared.box))
+    return Plan(
+        name=tr("Clean Plate: {0}", source.name),
+        layers=tuple(layers),
+        pass_through=not source.normal,
+        message=" ".join(summary(reply) + shows_through(source, prepared.opaque)),
+    )
+
+
+def summary(reply: CleanReply) -> List[str]:
+    """What was removed, how long it took, by what and where; and what the backend noted."""
+    report = reply.report
+    counts = report.get("counts", {})
+    parts = []
+    if reply.text_mask is not None:
+        parts.append(tr("{0} lines of text", counts.get("text_lines", len(reply.lines))))
+    if counts.get("people"):
+        parts.append(tr("{0} people", counts["people"]))
+    if not parts:
+        parts.append(tr("the marked area"))
+    seconds = report.get("seconds", {}).get("total", 0.0)
+    texts = [tr("Removed {0} in {1} s.", tr(" and ").join(parts), "%.1f" % seconds)]
+    models = ", ".join(sorted(set(report.get("models", {}).values())))
+    devices = ", ".join(sorted(set(report.get("device_text", {}).values())))
+    if models:
+        texts.append(tr("Models: {0}, on {1}.", models, devices))
+    return texts + [str(note) for note in report.get("notes", [])]
+
+
+def shows_through(source: Source, opaque: bool) -> List[str]:
+    """Says what of the source stays visible under a Background that holds only the hole."""
+    reasons = []
+    if source.opacity < 255:
+        reasons.append(tr("{0} % opacity", round(source.opacity / 2.55)))
+    if source.blending != "normal":
+        reasons.append(tr("blend mode “{0}”", source.blending))
+    if not source.normal and not reasons:
+        reasons.append(tr("inherited alpha"))
+    if not opaque:
+        reasons.append(tr("transparency"))
+    if not reasons:
+        return []
+    return [
+        tr(
+            "“{0}” has {1}, so Background covers only what was removed and the removed parts of "
+            "“{0}” still show through it. Erase them in “{0}” where that matters.",
+            source.name,
+            ", ".join(reasons),
+        )
+    ]
+
+
+def qbytes(data: Any) -> QByteArray:
+    """`data` as Krita's pixel calls take it, copied in pieces (see pixels)."""
+    out = QByteArray()
+    out.reserve(len(data))
+    view = memoryview(data)
+    for start in range(0, len(view), pixels.PIECE):
+        out.append(QByteArray(bytes(view[start : start + pixels.PIECE])))
+    return out
+
+
+def _mask_layer(name: str, mask: Optional[bytes], box: Bounds) -> Layer:
+    around = pixels.box_of(mask, box) if mask is not None else Bounds(0, 0, 0, 0)
+    if mask is None or around.area == 0:
+        return Layer(name, around, None, MASK_SPACE, False)
+    inside = pixels.cropped(mask, box, around, 1)
+    return Layer(name, around, qbytes(pixels.white(inside)), MASK_SPACE, False)
+
+
+def _inside(click: Tuple[float, float], box: Bounds) -> Tuple[float, float]:
+    """The click in pixels of the part that is sent."""
+    x, y = click[0] - box.x, click[1] - box.y
+    if not (0 <= x < box.width and 0 <= y < box.height):
+        raise Nothing(tr("That lies outside the selection. Deselect, or click inside it."))
+    return x, y
+
+
+def _covered(source: Source, box: Bounds) -> bytes:
+    """The selection as a mask of `box`, which holds it."""
+    selection = source.selection
+    assert selection is not None
+    inside = pixels.binary(selection.data)
+    empty = bytes(box.area)
+    covered = pixels.patched(empty, box, inside, inside, selection.bounds, 1)
+    return bytes(covered)
