@@ -12,7 +12,7 @@ from backend.masks import combine
 from backend.models.store import ModelStore
 from backend.pipeline import find
 from backend.pipeline.report import build_report
-from backend.pipeline.source import Source, opaque_values
+from backend.pipeline.source import Source
 from backend.values import BadInput, CleanOptions, CleanResult, Control
 
 
@@ -127,7 +127,7 @@ def fill(
 
             plate = store.run("fill", options.fill_model, control, work, find.device_of(options))
         if alone.any():
-            plate[..., 3][alone > 0] = opaque_values(plate.dtype)[0]
+            plate[..., 3][alone > 0] = 0
             control.note(
                 "Parts with nothing but transparency around them became transparent: there is no "
                 "background there to fill from."

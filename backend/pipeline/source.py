@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import cv2
 import numpy as np
 
+from backend.layers.depth import MAX_PIXELS, opaque_value, to_8bit
 from backend.masks.combine import components
 from backend.values import BadInput
-
-MAX_PIXELS = 400_000_000
-
-
-def opaque_values(dtype: np.dtype[Any]) -> tuple[float, float]:
-    """(transparent, opaque) alpha of a depth."""
-    return 0, {"uint8": 255, "uint16": 65535}.get(np.dtype(dtype).name, 1.0)
 
 
 class Source:
@@ -65,7 +58,7 @@ class Source:
         colour = to_8bit(self.pixels[..., :3])
         if self.pixels.shape[2] == 3:
             return np.ascontiguousarray(colour)
-        top = opaque_values(self.pixels.dtype)[1]
+        top = opaque_value(self.pixels.dtype)
         alpha = self.pixels[..., 3]
         if (alpha >= top).all():
             return np.ascontiguousarray(colour)
@@ -83,7 +76,7 @@ class Source:
     def _known(self, hole: np.ndarray) -> np.ndarray:
         known = hole == 0
         if self.pixels.shape[2] == 4:
-            known &= self.pixels[..., 3] >= 0.5 * opaque_values(self.pixels.dtype)[1]
+            known &= self.pixels[..., 3] >= 0.5 * opaque_value(self.pixels.dtype)
         return known
 
     def split_isolated(self, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -100,20 +93,3 @@ class Source:
         anchored[0] = True
         alone = (~anchored)[labels].astype(np.uint8) * np.uint8(255)
         return alone, cv2.subtract(hole, alone)
-
-
-def to_8bit(pixels: np.ndarray) -> np.ndarray:
-    """Any depth as uint8, row by row so that no large float copy is made."""
-    if pixels.dtype == np.uint8:
-        return pixels
-    result = np.empty(pixels.shape, np.uint8)
-    if pixels.dtype == np.uint16:
-        # Rounded division by 257 without leaving 32 bits.
-        for y in range(0, pixels.shape[0], 256):
-            part = pixels[y : y + 256].astype(np.uint32)
-            result[y : y + 256] = (part + 128) // 257
-        return result
-    for y in range(0, pixels.shape[0], 256):
-        part = np.nan_to_num(pixels[y : y + 256], nan=0.0, posinf=1.0, neginf=0.0)
-        result[y : y + 256] = np.rint(np.clip(part, 0.0, 1.0) * 255.0)
-    return result
