@@ -32,9 +32,9 @@ class Client:
         self._on_progress = on_progress
         self._share_files = share_files
         self._lock = threading.RLock()
-        self._link = None  # type: Optional[Link]
-        self._control = None  # type: Optional[Link]
-        self._handover = None  # type: Optional[Handover]
+        self._link: Optional[Link] = None
+        self._control: Optional[Link] = None
+        self._handover: Optional[Handover] = None
 
     @classmethod
     def connect(

@@ -17,8 +17,8 @@ class Handover:
 
     def __init__(self, link: Any, share_files: bool = True) -> None:
         self._link = link
-        self._files = {}  # type: Dict[int, Any]
-        self.shared = []  # type: List[str]
+        self._files: Dict[int, Any] = {}
+        self.shared: List[str] = []
         if share_files:
             for name, path in link.call("handover_offer"):
                 note = _read_note(path)
@@ -70,7 +70,7 @@ class Handover:
             try:
                 file = open(path, "r+b", buffering=0)
             except OSError as error:
-                raise BackendError("The shared pixel file cannot be opened: %s" % error.strerror)
+                raise BackendError("The shared pixel file is not usable: %s" % error) from error
             self._files[number] = file
         return file
 
@@ -82,10 +82,10 @@ class Handover:
             while done < len(view):
                 done += file.write(view[done:])
         except OSError as error:
-            raise BackendError("The pixels could not be handed over: %s" % error.strerror)
+            raise BackendError("The pixels could not be handed over: %s" % error) from error
 
     def _write_chunks(self, number: int, view: memoryview) -> None:
-        waiting = []  # type: List[Any]
+        waiting: List[Any] = []
         for offset in range(0, len(view), CHUNK):
             piece = bytes(view[offset : offset + CHUNK])
             waiting.append(self._link.start("buffer_write", number, offset, piece))
@@ -97,7 +97,7 @@ class Handover:
     def _read_chunks(self, number: int, offset: int, size: int) -> bytes:
         ends = offset + size
         block = bytearray(size)
-        waiting = []  # type: List[Tuple[int, Any]]
+        waiting: List[Tuple[int, Any]] = []
         at = offset
         while at < ends or waiting:
             while at < ends and len(waiting) < CHUNKS_IN_FLIGHT:

@@ -72,7 +72,7 @@ class Job:
             ranges = [(offset, size) for _, offset, size in parts]
             blocks = self._handover.receive(number, path, ranges)
             self._handover.forget(number)
-        named = dict(zip((name for name, _, _ in parts), blocks))
+        named = {part[0]: block for part, block in zip(parts, blocks)}  # noqa: B905 (3.8)
         values = json.loads(named.pop("values").decode("utf-8"))
         return _reply(self.kind, values, named)
 
@@ -144,7 +144,9 @@ def plain(value: Any) -> Any:
         return tuple((str(k), plain(v)) for k, v in value.items() if v is not None)
     if isinstance(value, (list, tuple)):
         return tuple(plain(item) for item in value)
-    for kind in (bool, int, float, str, bytes):
+    if type(value) in (bool, int, float, str, bytes):
+        return value
+    for kind in (int, float, str):  # enums and numbers of other libraries
         if isinstance(value, kind):
             return kind(value)
     raise BackendError("A value of type %s cannot be sent." % type(value).__name__)

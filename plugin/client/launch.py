@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Optional
 
 from .connection import Link, current_user_owns, same_backend
 from .protocol import PROTOCOL, RUN_FILE, RUN_KEYS
@@ -132,7 +132,7 @@ def try_connect(home: str) -> Optional[Link]:
     return link
 
 
-def start_backend(home: str) -> "subprocess.Popen[bytes]":
+def start_backend(home: str) -> "subprocess.Popen[Any]":
     """Starts `cleanplate serve` as a process that outlives this one."""
     windows = sys.platform == "win32"
     program = os.path.join(home, "bin", "cleanplate.cmd" if windows else "cleanplate")
@@ -145,8 +145,8 @@ def start_backend(home: str) -> "subprocess.Popen[bytes]":
         raise BackendError(
             "Clean Plate's backend is not installed in %s. Run `python3 install.py`." % home
         )
-    command = [program, "serve"]  # type: List[str]
-    options = {}  # type: Dict[str, Any]
+    command = [program, "serve"]
+    options: Dict[str, Any] = {}
     if windows:
         command = [os.environ.get("COMSPEC", "cmd.exe"), "/d", "/c"] + command
         options["creationflags"] = 0x08000000 | 0x00000200  # no window, own process group

@@ -60,6 +60,7 @@ from rpyc.core.channel import Channel  # noqa: E402
 from rpyc.core.protocol import Connection  # noqa: E402
 from rpyc.core.stream import SocketStream  # noqa: E402
 
+_END = b"\n"  # Channel.FLUSHER
 _WAIT_ALL = 0 if sys.platform == "win32" else getattr(socket, "MSG_WAITALL", 0)
 
 
@@ -72,6 +73,7 @@ class PlainStream(SocketStream):
 
     __slots__ = ()
     MAX_IO_CHUNK = 16 << 20
+    sock: Any
 
     def read(self, count: int) -> bytes:
         """Exactly `count` bytes; EOFError when the peer is gone or silent for too long."""
@@ -120,8 +122,8 @@ class PlainChannel(Channel):
         if length > self.limit:
             self.close()
             raise WireError("a frame of %d bytes is too large" % length)
-        data = memoryview(self.stream.read(length + len(self.FLUSHER)))
-        if data[length:] != self.FLUSHER:
+        data = memoryview(self.stream.read(length + len(_END)))
+        if data[length:] != _END:
             self.close()
             raise WireError("a frame does not end where it says")
         return data[:length]
@@ -131,11 +133,11 @@ class PlainChannel(Channel):
             raise ValueError("a frame of %d bytes is too large" % len(data))
         header = self.FRAME_HEADER.pack(len(data), 0)
         if len(data) < 1 << 14:
-            self.stream.write(header + data + self.FLUSHER)
+            self.stream.write(header + data + _END)
             return
         self.stream.write(header)
         self.stream.write(data)
-        self.stream.write(self.FLUSHER)
+        self.stream.write(_END)
 
 
 class RemoteRoot:
