@@ -77,6 +77,22 @@ class StrictConnection(Connection):
             consts.HANDLE_INSPECT: cls._handle_inspect,
         }
 
+    def _dispatch_request(self, seq: Any, raw_args: Any) -> None:
+        """As in RPyC, but an answer that cannot be sent is an error of this call only."""
+        try:
+            handler, args = raw_args
+            if handler not in self._HANDLERS:
+                raise Refused("This is not part of the protocol.")
+            answer = self._box(self._HANDLERS[handler](self, *self._unbox(args)))
+        except Exception as error:
+            if self._closed:
+                return
+            told = self._box_exc(type(error), error, error.__traceback__)
+            self._send(consts.MSG_EXCEPTION, seq, told)
+        else:
+            if not self._closed:
+                self._send(consts.MSG_REPLY, seq, answer)
+
     def _unbox(self, package: Any) -> Any:
         label, value = package
         if label == consts.LABEL_VALUE:

@@ -191,7 +191,9 @@ class Jobs:
     def _progress(self, job: Job, stage: str, fraction: float, text: str) -> None:
         with self._changed:
             if job.state == RUNNING:
-                job.stage, job.fraction, job.text = stage, fraction, text or job.text
+                if stage != job.stage or text:
+                    job.text = str(text)
+                job.stage, job.fraction = str(stage), float(fraction)
         if not job.kind.interactive and threading.current_thread() is self._compute:
             self._do_interactive()
 

@@ -64,7 +64,7 @@ class Server:
         with self._lock:
             sockets = list(self._connections.values())
         for sock in sockets:
-            _shut(sock)
+            _shut_down(sock)  # its thread closes it
         self._folders.remove()
 
     @contextmanager
@@ -107,12 +107,12 @@ class Server:
         finally:
             with self._lock:
                 self._connections.pop(id(sock), None)
-            _shut(sock)
+            _shut_down(sock)
+            sock.close()
 
 
-def _shut(sock: socket.socket) -> None:
+def _shut_down(sock: socket.socket) -> None:
     try:
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:
         pass  # the other end closed it first
-    sock.close()

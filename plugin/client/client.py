@@ -165,15 +165,21 @@ class Client:
 
     def control_call(self, link: Link, name: str, *arguments: Any) -> Any:
         """A call on the control connection, for a job of `link`."""
+        try:
+            return self._control_link(link).call(name, *arguments)
+        except ConnectionLost:
+            # It may be only this connection that broke: a new one finds the same job.
+            return self._control_link(link).call(name, *arguments)
+
+    def _control_link(self, link: Link) -> Link:
         with self._lock:
             if link is not self._link or link.closed:
                 raise ConnectionLost("The connection to the Clean Plate backend has ended.")
             if self._control is None or self._control.closed:
                 self._control = launch.try_connect(self.home)
-            control = self._control
-            if control is None or control.hello[2] != link.hello[2]:
+            if self._control is None or self._control.hello[2] != link.hello[2]:
                 raise ConnectionLost("The Clean Plate backend does not answer.")
-        return control.call(name, *arguments)
+            return self._control
 
     def _submit(self, link: Link, handover: Handover, kind: str, arguments: Dict[str, Any]) -> Job:
         pairs, buffers = [], []
