@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from backend.models.interfaces import Description
-from backend.values import Control
+from backend.values import Control, ModelUnavailable
 
 
 def _fit(height: int, width: int, long_side: int, multiple: int) -> tuple[int, int]:
@@ -53,18 +53,29 @@ class BuiltinPeople:
         return [(labels == i).astype(np.uint8) * 255 for i in order]
 
 
-def load_builtin(entry: Any, files: dict[str, Path], device: str, control: Control) -> Any:
-    """The built-in net of safetensors weights; see the card beside them."""
-    import torch
+def read_net(path: Path) -> Any:
+    """The net that fits these safetensors weights, in evaluation mode on the CPU."""
+    from safetensors import safe_open
     from safetensors.torch import load_file
 
+    from backend.networks.people import LARGE, SMALL, PeopleNet
     from backend.networks.people_seed import SeedNet
 
-    net = SeedNet()
-    state = {k: v.float() for k, v in load_file(next(iter(files.values()))).items()}
+    with safe_open(path, "pt") as file:
+        about = file.metadata() or {}
+    widths = {"large": LARGE, "small": SMALL}.get(about.get("widths", ""))
+    net = SeedNet() if widths is None else PeopleNet(widths)
+    state = {k: v.float() for k, v in load_file(path).items()}
     missing, unexpected = net.load_state_dict(state, strict=False)
     wrong = [k for k in missing if not k.endswith("num_batches_tracked")] + list(unexpected)
     if wrong:
-        raise ValueError(f"the weights of {entry.name} do not fit the network: {wrong[:3]}")
-    net = net.eval().to(device).to(memory_format=torch.channels_last)
-    return BuiltinPeople(net, entry.name, device)
+        raise ModelUnavailable(f"{path.name} does not fit the network (for example {wrong[0]})")
+    return net.eval()
+
+
+def load_builtin(entry: Any, files: dict[str, Path], device: str, control: Control) -> Any:
+    """The built-in net of safetensors weights; see the card beside them."""
+    import torch
+
+    net = read_net(next(iter(files.values()))).to(device)
+    return BuiltinPeople(net.to(memory_format=torch.channels_last), entry.name, device)

@@ -1,0 +1,92 @@
+"""Trains the built-in people net on composed pictures and on labelled photos."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+import torch.nn.functional as functional
+from torch import nn
+
+from backend.networks.people import LARGE, SMALL, PeopleNet
+from backend.training.compose import Batch, Composer, Recipe
+from backend.training.trainer import Settings, Trainer, add_common_arguments, pick_device
+
+LEVELS = (1.0, 0.3, 0.2, 0.2)  # of the outputs at full size, 1/4, 1/8, 1/16
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_common_arguments(parser, 20000)
+    parser.add_argument("--widths", choices=("large", "small"), default="large")
+    parser.add_argument("--size", type=float, default=1.0, help="factor of the picture sizes")
+    parser.add_argument(
+        "--teacher", type=Path, help="weights that tell where unlabelled bystanders stand"
+    )
+    parser.add_argument("--share", type=float, default=1.0, help="part of each set to read")
+
+
+def mask_loss(
+    logits: torch.Tensor, label: torch.Tensor, weight: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Cross-entropy (edges count three times), dice, and the worst false marks, each a scalar.
+
+    All B×1×H×W; `weight` 0 takes a pixel out.
+    """
+    edge = functional.max_pool2d(label, 5, 1, 2) + functional.max_pool2d(-label, 5, 1, 2)
+    entropy = functional.binary_cross_entropy_with_logits(logits, label, reduction="none")
+    cross = (entropy * weight * (1 + 2 * edge)).mean()
+    seen = torch.sigmoid(logits)
+    both = (seen * label * weight).sum((1, 2, 3))
+    sizes = ((seen + label) * weight).sum((1, 2, 3))
+    smooth = 0.002 * label[0].numel()
+    dice = (1 - (2 * both + smooth) / (sizes + smooth)).mean()
+    # A façade taken for a person: the hardest 2 % of the pixels that show nobody.
+    calm = (entropy * weight * (label < 0.01)).flatten(1)
+    worst = calm.topk(max(1, calm.shape[1] // 50), 1).values.mean()
+    return cross, dice, worst
+
+
+def people_loss(net: nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Deep supervision of the net's four outputs; the finest is judged at full size."""
+    outputs = net(batch.rgb)
+    total = torch.zeros((), device=batch.rgb.device)
+    parts: dict[str, torch.Tensor] = {}
+    for index, (share, output) in enumerate(zip(LEVELS, outputs, strict=True)):
+        output = output.float()
+        label, weight = batch.label, batch.weight
+        if index == 0:
+            output = functional.interpolate(output, size=label.shape[-2:], mode="bilinear")
+        else:
+            label = functional.adaptive_avg_pool2d(label, output.shape[-2:])
+            weight = functional.adaptive_avg_pool2d(weight, output.shape[-2:])
+        cross, dice, worst = mask_loss(output, label, weight)
+        total = total + share * (cross + 0.5 * dice + 0.1 * worst)
+        if index == 0:
+            parts = {"cross": cross, "dice": dice, "worst": worst}
+    return total, parts
+
+
+def run(args: argparse.Namespace) -> int:
+    from backend.masks.people import read_net
+    from backend.training.sources import people_sources
+
+    settings = Settings.of(
+        "people", args, **{"learning_rate": 2e-3} if not args.rate else {},
+        weight_decay=0.03, average=0.998, warmup=300,
+    )
+    device = pick_device(args.device)
+    torch.manual_seed(args.seed)
+    net = PeopleNet(LARGE if args.widths == "large" else SMALL, drop=0.1)
+    trainer = Trainer(net, settings, people_loss, {"widths": args.widths})
+    teacher = read_net(args.teacher).to(device) if args.teacher else None
+    sources = people_sources(args.data, device, teacher, args.seed, args.share)
+    trainer.log(
+        f"{len(sources.photos)} photos, {len(sources.people)} people, "
+        f"{len(sources.objects)} other things, on {device}"
+    )
+    composer = Composer(sources, Recipe(), args.seed, args.size)
+    count = args.batch or 64
+    ranks, rank = trainer.ranks, trainer.rank
+    trainer.run(lambda step: composer.batch(step * ranks + rank, count))
+    return 0
