@@ -115,7 +115,9 @@ class Composer:
         centre = self.side / 2 + (self.uniform(g, count, 2) - 0.5) * room[:, None]
         return View(centre, side)
 
-    def photos(self, g: torch.Generator, objects: Objects, view: View, inside: bool = True) -> Batch:
+    def photos(
+        self, g: torch.Generator, objects: Objects, view: View, inside: bool = True,
+    ) -> Batch:
         """Objects where they stand in their photo."""
         chosen = self.draw(g, objects, len(view.side))
         photo = objects.photo[chosen]
