@@ -33,7 +33,7 @@ from plugin.installer.processes import clean_environ, output, tail  # noqa: E402
 
 
 def arguments(given: Optional[List[str]] = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="install.py", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="install.py", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("command", nargs="?", default="install",
                         choices=("install", "demo", "test", "doctor", "uninstall"))
     parser.add_argument("--no-editors", action="store_true", help="leave Krita alone")
@@ -113,7 +113,8 @@ def editors(options: argparse.Namespace, layout: Layout, console: Console,
         if not one.supported:
             console.warn("%s Krita: %s." % (one.flavour, one.note))
             continue
-        changed = krita_plugin.install(one, ROOT, site_packages(layout), layout.home, known, console)
+        packages = site_packages(layout)
+        changed = krita_plugin.install(one, ROOT, packages, layout.home, known, console)
         if not console.dry_run:
             manifest.save(layout, known)
             console.say("%s Krita: plug-in %s in %s" % (

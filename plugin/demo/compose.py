@@ -33,7 +33,9 @@ def to_image(pixels: np.ndarray) -> Image:
 
 
 def _plane(data: "bytes | None", shape: "tuple[int, int]") -> np.ndarray:
-    return np.zeros(shape, np.uint8) if data is None else np.frombuffer(data, np.uint8).reshape(shape)
+    if data is None:
+        return np.zeros(shape, np.uint8)
+    return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def write_layers(path: Path, pixels: np.ndarray, reply: CleanReply) -> None:

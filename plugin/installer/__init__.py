@@ -1,1 +1,1 @@
-"""The parts of install.py. Standard library only, Python ≥ 3.8; nothing here imports the backend."""
+"""The parts of install.py: standard library only, Python ≥ 3.8, nothing of the backend."""

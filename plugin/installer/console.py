@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Optional
+from typing import List, Optional
 
 
 class InstallError(Exception):
@@ -16,7 +16,7 @@ class Console:
         self.dry_run = dry_run
         self.terminal = bool(sys.stdout.isatty())
         self.interactive = not yes and bool(sys.stdin is not None and sys.stdin.isatty())
-        self.warnings = []  # type: list
+        self.warnings: List[str] = []
         self._last_tick = 0.0
         self._ticking = False
 

@@ -10,7 +10,7 @@ from .layout import Layout
 from .processes import clean_environ, run
 
 # Suite → the Krita that it has; 5.1 is the one of Debian 12 and comes from apt itself.
-SUITES = {"trixie": "5.2", "forky": "5.3"}  # type: Dict[str, str]
+SUITES: Dict[str, str] = {"trixie": "5.2", "forky": "5.3"}
 PACKAGES = ("krita", "xvfb", "xdotool", "python3-pyqt5", "imagemagick", "x11-utils",
             "libgl1-mesa-dri")
 DONE = "cleanplate-ready"

@@ -152,7 +152,7 @@ def _pip(layout: Layout, packages: Sequence[str], console: Console) -> None:
 def _run_pip(layout: Layout, arguments: List[str], console: Console) -> Tuple[int, List[str]]:
     """Runs the environment's pip with progress; returns its status and last lines."""
     bar = ["--progress-bar", "raw"] if _pip_version(layout) >= (24, 1) else []
-    recent = []  # type: List[str]
+    recent: List[str] = []
     doing = [""]
 
     def show(line: str) -> None:
@@ -165,10 +165,15 @@ def _run_pip(layout: Layout, arguments: List[str], console: Console) -> Tuple[in
         recent.append(line)
         del recent[:-40]
         text = line.strip()
-        if text.startswith(("Collecting ", "Downloading ", "Installing ", "Building ")):
+        if text.startswith("Installing collected"):
+            console.say("unpacking the packages (this takes a minute)")
+        elif text.startswith(("Collecting ", "Downloading ", "Building ")):
             doing[0] = text[:90]
             console.tick(doing[0])
 
+    if arguments[0] == "install":
+        # Python compiles what is used at its first use; all of it would take a minute here.
+        bar = bar + ["--no-compile"]
     command = [layout.python, "-I", "-m", "pip"] + arguments[:1] + bar + arguments[1:]
     code = run(command, layout.log, show)
     console.end_tick()
@@ -183,7 +188,7 @@ def _pip_version(layout: Layout) -> Tuple[int, ...]:
 def _check_imports(layout: Layout, console: Console) -> None:
     """Imports everything once; a missing system library is installed or named."""
     for _ in range(len(LIBRARIES)):
-        lines = []  # type: List[str]
+        lines: List[str] = []
         if run([layout.python, "-I", "-c", CHECK], layout.log, lines.append) == 0:
             return
         text = "\n".join(lines)

@@ -190,8 +190,9 @@ def _macos(here: Machine) -> List[Krita]:
     return []
 
 
-def version(krita: Krita, scratch: str) -> str:
-    """The version where it can be told without opening a window, else an empty string."""
+def version(krita: Krita) -> str:
+    """The version where it can be told without a window (Krita opens its display even for
+    `--version`), else an empty string."""
     program = krita.executable or ""
     named = re.search(r"(\d+\.\d+(?:\.\d+)*)", os.path.basename(program))
     if named:
@@ -200,11 +201,15 @@ def version(krita: Krita, scratch: str) -> str:
     if program and os.path.exists(bundle):
         with open(bundle, "rb") as file:
             return str(plistlib.load(file).get("CFBundleShortVersionString", ""))
-    if krita.flavour == "native" and program:
-        # A home of its own, so that asking leaves nothing in the user's settings.
-        text = output([program, "--version"], timeout=30, QT_QPA_PLATFORM="offscreen",
-                      HOME=scratch, XDG_RUNTIME_DIR=scratch) or ""
-        told = re.search(r"krita\s+(\S+)", text)
+    if krita.flavour == "native":
+        for ask in (["dpkg-query", "-W", "-f=${Version}", "krita"],
+                    ["rpm", "-q", "--qf", "%{VERSION}", "krita"], ["pacman", "-Q", "krita"]):
+            told = re.search(r"(\d+\.\d+(?:\.\d+)*)", output(ask) or "")
+            if told:
+                return told.group(1)
+    if krita.flavour == "Flatpak":
+        text = output(["flatpak", "info", FLATPAK]) or ""
+        told = re.search(r"^\s*Version:\s*(\S+)", text, re.M)
         return told.group(1) if told else ""
     return ""
 
@@ -226,10 +231,10 @@ def running(platform: str = sys.platform, proc: str = "/proc") -> bool:
     return False
 
 
-def describe(krita: Krita, scratch: str) -> Dict[str, str]:
+def describe(krita: Krita) -> Dict[str, str]:
     """Facts for a report."""
     return {
         "flavour": krita.flavour, "program": krita.executable or "", "note": krita.note,
-        "version": version(krita, scratch), "resources": krita.resources,
+        "version": version(krita), "resources": krita.resources,
         "kritarc": krita.kritarc,
     }

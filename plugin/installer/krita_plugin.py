@@ -118,3 +118,18 @@ def _drop_old(own: str, written: "set[str]", manifest: Dict[str, Any]) -> bool:
             os.unlink(path)
         manifest["files"].remove(path)
     return bool(old)
+
+
+def state(krita: Krita, home: str) -> str:
+    """What of the plug-in is in a Krita: "installed", or what is wrong."""
+    own = os.path.join(krita.resources, "pykrita", MODULE)
+    if not os.path.isfile(os.path.join(own, "__init__.py")):
+        return "plug-in not installed"
+    try:
+        with open(os.path.join(own, HOME_FILE), encoding="utf-8") as file:
+            recorded = file.read().strip()
+    except OSError:
+        recorded = ""
+    if os.path.normcase(recorded) != os.path.normcase(home):
+        return "for another backend (%s)" % (recorded or "not recorded")
+    return "installed" if rc.enabled(krita.kritarc, MODULE) else "disabled in " + krita.kritarc

@@ -33,7 +33,7 @@ def resource_directory(path: str, user: str) -> Optional[str]:
         lines = _read(path).splitlines()
     except OSError:
         return None
-    group = None  # type: Optional[str]
+    group: Optional[str] = None
     for line in lines:
         name = _group_of(line)
         if name is not None:

@@ -30,7 +30,7 @@ def load(layout: Layout) -> Dict[str, Any]:
         return _empty()
     except (OSError, ValueError) as error:
         raise InstallError("%s cannot be read (%s). Move it away and install again." % (
-            layout.manifest, error))
+            layout.manifest, error)) from error
     return dict(_empty(), **found)
 
 
@@ -61,7 +61,7 @@ def claim_trees(layout: Layout, manifest: Dict[str, Any]) -> None:
 
 def make_folder(path: str, manifest: Dict[str, Any]) -> None:
     """Creates `path` and its parents, recording each that was missing."""
-    missing = []  # type: List[str]
+    missing: List[str] = []
     while path and not os.path.isdir(path):
         missing.append(path)
         path = os.path.dirname(path)

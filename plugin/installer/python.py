@@ -47,7 +47,7 @@ def candidates() -> List[str]:
     if sys.platform == "win32" and shutil.which("py"):
         listed = output(["py", "-0p"]) or ""
         found.extend(line.split()[-1] for line in listed.splitlines() if line.strip())
-    unique = []  # type: List[str]
+    unique: List[str] = []
     for path in found:
         if path and path not in unique and os.path.isfile(path):
             unique.append(path)
@@ -56,7 +56,7 @@ def candidates() -> List[str]:
 
 def choose() -> Tuple[Optional[Dict[str, Any]], List[Dict[str, Any]]]:
     """The best complete Python ≥ 3.10, and all that were seen (with what each lacks)."""
-    seen = []  # type: List[Dict[str, Any]]
+    seen: List[Dict[str, Any]] = []
     for path in candidates():
         known = probe(path)
         if known is None or any(known["executable"] == other["executable"] for other in seen):

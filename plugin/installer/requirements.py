@@ -1,4 +1,4 @@
-"""Reads what pyproject.toml asks for. Python 3.8 has no TOML reader; ours is a small, plain file."""
+"""Reads what pyproject.toml asks for. Python 3.8 has no TOML reader; ours is a plain file."""
 
 import ast
 import hashlib

@@ -1,6 +1,5 @@
 """`install.py test`: tools, a real Krita under a virtual screen, and the whole test suite."""
 
-import os
 import sys
 from typing import List, Sequence
 
@@ -37,7 +36,7 @@ def run_tests(layout: Layout, root: str, console: Console, which: str,
     environ["PYTHONDONTWRITEBYTECODE"] = "1"
     environ["CLEANPLATE_TEST_EDITORS"] = which
     environ["CLEANPLATE_TEST_EDITORS_DIR"] = editors.folder(layout)
-    command = [layout.python, "-m", "pytest", "-rs", "-p", "no:cacheprovider"]  # type: List[str]
+    command: List[str] = [layout.python, "-m", "pytest", "-rs", "-p", "no:cacheprovider"]
     command += list(arguments) or ["tests"]
     if console.dry_run:
         console.would("run " + " ".join(command))

@@ -1,0 +1,37 @@
+"""Shared by all tests: where the pictures are, and a closing list of what was skipped and why."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No test may touch the user's own installation, whatever the environment says."""
+    os.environ.pop("CLEANPLATE_HOME", None)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder that holds `dev/`; skips where the project's pictures are not at hand."""
+    folder = Path(os.environ.get("CLEANPLATE_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "dev").is_dir():
+        pytest.skip(f"the pictures are not here: {folder / 'dev'} (CLEANPLATE_DATA names another)")
+    return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Groups skipped tests by reason, so that a long run says plainly what was not checked."""
+    reasons: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reasons[text.removeprefix("Skipped: ")] += 1
+    if reasons:
+        terminalreporter.section("not checked here")
+        for reason, count in reasons.most_common():
+            terminalreporter.line(f"{count} skipped: {reason}")
