@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from backend.evaluate import metrics
 from backend.values import BadInput
+
+VISIBLE = 12  # an alpha of up to 5 % is hardly seen
 
 
 def find_set(data: Path | str, name: str) -> Path:
@@ -64,3 +69,49 @@ def _read(folder: Path, stem: str, what: str, mode: int) -> np.ndarray:
     if image is None:
         raise BadInput(f"{path.name} cannot be read")
     return image
+
+
+@dataclass(frozen=True)
+class Advert:
+    """A composed advert and its truth: H×W×3 uint8 pictures, H×W uint8 alphas.
+
+    `effects` are shadows, glows and the plates behind text; `style` is the look of its text.
+    A mask of one kind is scored outside the pixels of the others."""
+
+    stem: str
+    style: str
+    rgb: np.ndarray
+    clean: np.ndarray
+    people: np.ndarray
+    text: np.ndarray
+    effects: np.ndarray
+
+    @property
+    def people_valid(self) -> np.ndarray:
+        """H×W bool: pixels where people are scored."""
+        return (self.text <= VISIBLE) & (self.effects <= VISIBLE)
+
+    @property
+    def text_valid(self) -> np.ndarray:
+        """H×W bool: pixels where the text's precision is scored."""
+        return self.effects <= VISIBLE
+
+    def hole(self, grow: int = 5, effects: bool = True) -> np.ndarray:
+        """H×W uint8: what must go, 255, grown by `grow` px."""
+        mask = np.maximum(self.people, self.text) > 127
+        if effects:
+            mask |= self.effects > VISIBLE
+        return metrics.grown(mask.astype(np.uint8) * np.uint8(255), grow)
+
+
+def adverts(data: Path | str, limit: int | None = None) -> Iterator[Advert]:
+    """The composed adverts below `data`, one at a time."""
+    folder = find_set(data, "creatives_composed")
+    styles = annotation(folder, "index.json")
+    for stem in stems(folder)[:limit]:
+        style = styles.get(stem, "")
+        yield Advert(
+            stem, style if isinstance(style, str) else str(style.get("style", "")),
+            picture(folder, stem), picture(folder, stem, "clean"),
+            *(grey(folder, stem, what) for what in ("people", "text", "effects")),
+        )
