@@ -26,8 +26,13 @@ def fit(image: np.ndarray, side: int) -> np.ndarray:
     if scale >= 1:
         return image
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return small.reshape(size[1], size[0], *image.shape[2:])
+    flat = image.reshape(*image.shape[:2], -1)
+    parts = [flat[..., i : i + 3] for i in range(0, flat.shape[2], 3)]  # OpenCV takes 4 at most
+    small = [
+        cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_AREA)
+        for part in parts
+    ]
+    return np.dstack(small).reshape(size[1], size[0], *image.shape[2:])
 
 
 class Bank:
