@@ -1,0 +1,174 @@
+"""The inner loops of PatchMatch. Features are H × (W·C) float32, so that a patch row is one run.
+
+A *target* is a pixel whose patch touches the hole; `tmap` gives its index or -1. `ny`, `nx` hold
+the centre of the source patch each target copies from.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backend.fill.jit import kernel
+
+R = 3  # patches of 7×7
+
+
+@kernel
+def distance(feat, channels, ty, tx, sy, sx, limit):
+    """Sum of squared differences of two patches; stops above `limit`."""
+    total = np.float32(0.0)
+    run = (2 * R + 1) * channels
+    a = (tx - R) * channels
+    b = (sx - R) * channels
+    for dy in range(-R, R + 1):
+        row_a = feat[ty + dy, a : a + run]
+        row_b = feat[sy + dy, b : b + run]
+        part = np.float32(0.0)
+        for k in range(run):
+            d = row_a[k] - row_b[k]
+            part += d * d
+        total += part
+        if total >= limit:
+            return total
+    return total
+
+
+@kernel
+def mix(state):
+    """One step of splitmix64: a random number that depends on its input only."""
+    z = state + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@kernel
+def measure(feat, channels, ys, xs, ny, nx, dist, start, stop):
+    """Distances of the present matches."""
+    for t in range(start, stop):
+        dist[t] = distance(feat, channels, ys[t], xs[t], ny[t], nx[t], np.float32(1e30))
+
+
+@kernel
+def search(
+    feat, channels, valid, tmap, ys, xs, old_y, old_x, ny, nx, dist, shifts, start, stop, step,
+    tries, radius, seed,
+):
+    """One sweep over targets [start, stop): propagation from the neighbours already swept
+    (`step` +1: from above and left, -1: from below and right), some frequent shifts, and a
+    random search around the best whose radius halves. Neighbours of other slices are read from
+    the matches before the sweep, so slices do not depend on each other's speed."""
+    height, width = valid.shape
+    n = stop - start
+    for i in range(n):
+        t = start + i if step > 0 else stop - 1 - i
+        y, x = ys[t], xs[t]
+        by, bx, best = ny[t], nx[t], dist[t]
+        for side in range(2):
+            dy = step if side == 0 else 0
+            dx = step if side == 1 else 0
+            nb = tmap[y - dy, x - dx]
+            if nb >= 0:
+                if start <= nb < stop:
+                    cy, cx = ny[nb] + dy, nx[nb] + dx
+                else:
+                    cy, cx = old_y[nb] + dy, old_x[nb] + dx
+                if 0 <= cy < height and 0 <= cx < width and valid[cy, cx]:
+                    if cy != by or cx != bx:
+                        d = distance(feat, channels, y, x, cy, cx, best)
+                        if d < best:
+                            by, bx, best = cy, cx, d
+        state = mix(np.uint64(t) + np.uint64(seed) * np.uint64(1000003))
+        for k in range(min(2, len(shifts))):
+            state = mix(state)
+            s = int(state % np.uint64(len(shifts)))
+            cy, cx = y + shifts[s, 0], x + shifts[s, 1]
+            if 0 <= cy < height and 0 <= cx < width and valid[cy, cx]:
+                d = distance(feat, channels, y, x, cy, cx, best)
+                if d < best:
+                    by, bx, best = cy, cx, d
+        reach = radius
+        for k in range(tries):
+            if reach < 1:
+                break
+            state = mix(state)
+            span = 2 * reach + 1
+            cy = by - reach + int(state % np.uint64(span))
+            cx = bx - reach + int((state >> np.uint64(32)) % np.uint64(span))
+            if 0 <= cy < height and 0 <= cx < width and valid[cy, cx]:
+                d = distance(feat, channels, y, x, cy, cx, best)
+                if d < best:
+                    by, bx, best = cy, cx, d
+            reach //= 2
+        ny[t], nx[t], dist[t] = by, bx, best
+
+
+@kernel
+def vote(feat, channels, tmap, hy, hx, ny, nx, weight, out, start, stop):
+    """Weighted mean of what all patches over each hole pixel [start, stop) propose."""
+    height, width = tmap.shape
+    acc = np.zeros(channels, np.float32)
+    for p in range(start, stop):
+        y, x = hy[p], hx[p]
+        total = np.float32(1e-20)
+        for c in range(channels):
+            acc[c] = 0.0
+        for dy in range(-R, R + 1):
+            if 0 <= y + dy < height:
+                for dx in range(-R, R + 1):
+                    if 0 <= x + dx < width:
+                        t = tmap[y + dy, x + dx]
+                        if t >= 0:
+                            w = weight[t]
+                            sy, sx = ny[t] - dy, (nx[t] - dx) * channels
+                            for c in range(channels):
+                                acc[c] += w * feat[sy, sx + c]
+                            total += w
+        for c in range(channels):
+            out[p, c] = acc[c] / total
+
+
+@kernel
+def best_copy(feat, channels, tmap, hy, hx, ny, nx, weight, out, start, stop):
+    """Each hole pixel from the one patch over it that fits best: as sharp as the source."""
+    height, width = tmap.shape
+    for p in range(start, stop):
+        y, x = hy[p], hx[p]
+        best, sy, sx = np.float32(-1.0), 0, 0
+        for dy in range(-R, R + 1):
+            if 0 <= y + dy < height:
+                for dx in range(-R, R + 1):
+                    if 0 <= x + dx < width:
+                        t = tmap[y + dy, x + dx]
+                        if t >= 0 and weight[t] > best:
+                            best, sy, sx = weight[t], ny[t] - dy, nx[t] - dx
+        for c in range(channels):
+            out[p, c] = feat[sy, sx * channels + c]
+
+
+@kernel
+def upsample(ys, xs, coarse_map, cny, cnx, valid, sources, ny, nx, seed, start, stop):
+    """Matches of a finer level from the coarser one: same shift doubled, same parity; a match
+    that is not a valid source there is replaced by the nearest valid one tried, else a random
+    one."""
+    height, width = valid.shape
+    ch, cw = coarse_map.shape
+    for t in range(start, stop):
+        y, x = ys[t], xs[t]
+        qy, qx = min((y - R) // 2 + R, ch - 1), min((x - R) // 2 + R, cw - 1)
+        found = False
+        for ring in range(3):
+            for dy in range(-ring, ring + 1):
+                for dx in range(-ring, ring + 1):
+                    if found or max(abs(dy), abs(dx)) != ring:
+                        continue
+                    py, px = qy + dy, qx + dx
+                    if 0 <= py < ch and 0 <= px < cw and coarse_map[py, px] >= 0:
+                        c = coarse_map[py, px]
+                        sy, sx = y + 2 * (cny[c] - py), x + 2 * (cnx[c] - px)
+                        if 0 <= sy < height and 0 <= sx < width and valid[sy, sx]:
+                            ny[t], nx[t], found = sy, sx, True
+        if not found:
+            state = mix(np.uint64(t) + np.uint64(seed) * np.uint64(7919))
+            s = sources[int(state % np.uint64(len(sources)))]
+            ny[t], nx[t] = s // width, s % width

@@ -1,0 +1,116 @@
+"""The levels PatchMatch works on: padded, with a mask that neither grows nor shrinks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from backend.fill.patch_kernels import R
+
+TEXTURE = 2  # feature planes after R, G, B: local mean of |d/dx| and |d/dy| (Newson et al. 2017)
+
+
+@dataclass
+class Level:
+    """One scale. Arrays include a border of `R` px around the picture, so patches never leave it.
+
+    rgb H×W×3 float32; hole, known H×W bool; feat H×(W·5) float32 with known values outside the
+    hole. hy, hx: hole pixels; ys, xs: targets (pixels whose patch touches the hole); tmap H×W
+    int32 index into them or -1; depth: distance of each target's centre to the known area, px;
+    valid H×W uint8: the whole patch is known; sources: flat indices of these.
+    """
+
+    rgb: np.ndarray
+    hole: np.ndarray
+    known: np.ndarray
+    feat: np.ndarray = field(repr=False)
+    hy: np.ndarray = field(repr=False)
+    hx: np.ndarray = field(repr=False)
+    ys: np.ndarray = field(repr=False)
+    xs: np.ndarray = field(repr=False)
+    tmap: np.ndarray = field(repr=False)
+    depth: np.ndarray = field(repr=False)
+    valid: np.ndarray = field(repr=False)
+    sources: np.ndarray = field(repr=False)
+
+
+def halve(
+    rgb: np.ndarray, weight: np.ndarray, hole: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Half the size by areas. Colours are means of known pixels only; a pixel is hole when more
+    than half of it is: counting every touched pixel would grow the hole at each level."""
+    height, width = hole.shape
+    size = (max(1, (width + 1) // 2), max(1, (height + 1) // 2))
+    even = [(0, height % 2), (0, width % 2)]
+    rgb = np.pad(rgb * weight[..., None], [*even, (0, 0)], mode="edge")
+    weight = np.pad(weight, even, mode="edge")
+    hole = np.pad(hole, even, mode="edge")
+    total = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) / np.maximum(total, 1e-6)[..., None]
+    hole = cv2.resize(hole, size, interpolation=cv2.INTER_AREA)
+    return rgb, total, hole
+
+
+def texture(rgb: np.ndarray, known: np.ndarray, window: int) -> np.ndarray:
+    """H×W×2: mean absolute x and y differences of luma over known neighbours."""
+    grey = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
+    planes = []
+    for axis in (1, 0):
+        step = np.abs(np.diff(grey, axis=axis, append=np.take(grey, [-1], axis)))
+        both = known & np.roll(known, -1, axis)
+        share = cv2.boxFilter(both.astype(np.float32), -1, (window, window))
+        mean = cv2.boxFilter(step * both, -1, (window, window)) / np.maximum(share, 1e-6)
+        planes.append(mean)
+    return np.stack(planes, -1).astype(np.float32)
+
+
+def make_level(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, gain: float) -> Level:
+    """Pads and lists. `gain` weighs the texture planes against colour."""
+    edge = [(R, R), (R, R)]
+    rgb = np.pad(rgb, [*edge, (0, 0)], mode="edge")
+    hole, seen = np.pad(hole, edge, mode="edge"), np.pad(known, edge, mode="edge")
+    height, width = hole.shape
+    usable = np.pad(known, edge).astype(np.uint8)
+    square = np.ones((2 * R + 1, 2 * R + 1), np.uint8)
+    valid = cv2.erode(usable, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    near = cv2.dilate(hole.astype(np.uint8), square) > 0
+    near[:R], near[-R:], near[:, :R], near[:, -R:] = False, False, False, False
+    ys, xs = np.nonzero(near)
+    hy, hx = np.nonzero(hole)
+    tmap = np.full((height, width), -1, np.int32)
+    tmap[ys, xs] = np.arange(len(ys), dtype=np.int32)
+    inner = cv2.copyMakeBorder(
+        hole[R:-R, R:-R].astype(np.uint8), R, R, R, R, cv2.BORDER_REPLICATE
+    )
+    depth = cv2.distanceTransform(inner, cv2.DIST_L2, 5)[ys, xs] if len(ys) else np.zeros(0)
+    planes = texture(rgb, seen, 5) * np.float32(gain)
+    feat = np.concatenate([rgb, planes], -1).reshape(height, -1)
+    return Level(
+        rgb, hole, seen, np.ascontiguousarray(feat, np.float32), hy.astype(np.int32),
+        hx.astype(np.int32), ys.astype(np.int32), xs.astype(np.int32), tmap,
+        depth.astype(np.float32), valid, np.flatnonzero(valid).astype(np.int64),
+    )
+
+
+def build(
+    rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, gain: float, most: int = 8
+) -> list[Level]:
+    """Finest level first. Stops when the hole is about as thick as a patch or the picture as
+    small as a few patches, and never where no source patch would be left."""
+    weight, cover = known.astype(np.float32), hole.astype(np.float32)
+    levels: list[Level] = []
+    while len(levels) < most:
+        mask = cover > 0.5
+        seen = (weight > 0.25) & ~mask
+        level = make_level(np.where(seen[..., None], rgb, 0), mask, seen, gain)
+        enough = max(64, len(level.ys) // 8)
+        if levels and (len(level.sources) < enough or not len(level.hy)):
+            break
+        levels.append(level)
+        thick = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5).max()
+        if min(mask.shape) < 32 or thick < 3.0:
+            break
+        rgb, weight, cover = halve(rgb, weight, cover)
+    return levels
