@@ -11,6 +11,9 @@ import numpy as np
 from backend.models.interfaces import Description
 from backend.values import Control
 
+# OpenCV's Telea adds steps of whole grey levels, whatever the type: [0, 1] drowns in them.
+_SCALE = np.float32(65535.0)
+
 
 class OpenCVFill:
     """A `FillModel` on `cv2.inpaint`, in float32, so 16-bit pictures get no bands."""
@@ -31,9 +34,9 @@ class OpenCVFill:
         for channel in range(3):
             control.progress(channel / 3)
             plane = cv2.inpaint(  # OpenCV takes float only one channel at a time
-                np.ascontiguousarray(rgb[..., channel]), mask, self.radius, self.method
+                rgb[..., channel] * _SCALE, mask, self.radius, self.method
             )
-            result[..., channel][inside] = np.clip(plane[inside], 0.0, 1.0)
+            result[..., channel][inside] = np.clip(plane[inside] / _SCALE, 0.0, 1.0)
         return result
 
 
