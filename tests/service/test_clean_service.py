@@ -1,0 +1,161 @@
+"""The real pipeline through the real process: pixels of every depth, a mask of the user."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from service_support import ROOT, eventually
+
+from plugin.client import BackendError, Image, JobCancelled
+
+# Telea needs no model file and a fraction of a second.
+QUICK = {"text": False, "people": False, "grow": 0, "fill_model": "fill-telea", "device": "cpu"}
+DEPTHS = {
+    "u8": (np.uint8, 255),
+    "u16": (np.uint16, 65535),
+    "f16": (np.float16, 1.0),
+    "f32": (np.float32, 1.0),
+}
+
+
+def landscape(width: int = 96, height: int = 72) -> np.ndarray:
+    """H×W×4 float64 in [0, 1]: soft gradients with some noise, opaque."""
+    y, x = np.mgrid[0:height, 0:width]
+    noise = np.random.default_rng(3).random((height, width, 3)) * 0.1
+    colour = np.stack([x / width, y / height, (x + y) / (width + height)], -1) * 0.8 + noise
+    return np.dstack([colour, np.ones((height, width))])
+
+
+def image_of(pixels: np.ndarray, depth: str, order: str, bright: float = 1.0) -> Image:
+    dtype, white = DEPTHS[depth]
+    channels = {"RGBA": [0, 1, 2, 3], "BGRA": [2, 1, 0, 3], "GRAYA": [0, 3], "GRAY": [0]}[order]
+    values = pixels[..., channels] * white
+    if bright != 1.0:
+        values[: len(values) // 4] *= bright
+    array = (values if white == 1.0 else np.rint(values)).astype(dtype)
+    height, width = array.shape[:2]
+    return Image(width, height, len(channels), depth, order, array.tobytes())
+
+
+def array_of(image: Image, data: bytes) -> np.ndarray:
+    array = np.frombuffer(data, DEPTHS[image.depth][0])
+    return array.reshape(image.height, image.width, image.channels)
+
+
+@pytest.fixture(scope="module")
+def backend_home(tmp_path_factory):
+    return tmp_path_factory.mktemp("clean") / "home"
+
+
+@pytest.fixture(scope="module")
+def client(backend_home):
+    """One backend for all tests here: the models' packages take seconds to import."""
+    from service_support import BackendProcess, serve_command
+
+    from plugin.client import Client
+
+    process = BackendProcess(backend_home, serve_command())
+    process.wait_ready()
+    with Client.connect(home=str(backend_home), start=False) as connected:
+        yield connected
+    process.end()
+
+
+@pytest.mark.parametrize(
+    ("depth", "order"),
+    [("u8", "BGRA"), ("u8", "GRAYA"), ("u8", "GRAY"), ("u16", "BGRA"), ("u16", "GRAYA"),
+     ("f16", "RGBA"), ("f32", "RGBA"), ("f32", "GRAYA")],
+)  # fmt: skip
+def test_every_depth_keeps_all_bytes_outside_the_hole(client, depth, order):
+    bright = 6.0 if depth.startswith("f") else 1.0
+    image = image_of(landscape(), depth, order, bright)
+    mask = np.zeros((image.height, image.width), np.uint8)
+    mask[30:50, 40:60] = 255
+    before = array_of(image, image.data).astype(np.float64)
+    job = client.submit_clean(image, QUICK, mask=mask.tobytes())
+    reply = job.result()
+    job.release()
+    hole = np.frombuffer(reply.hole, np.uint8).reshape(mask.shape)
+    assert np.array_equal(hole, mask), "--grow 0 fills exactly the mask"
+    after = array_of(image, reply.plate)
+    assert after[hole == 0].tobytes() == array_of(image, image.data)[hole == 0].tobytes()
+    inside = after[hole > 0].astype(np.float64)
+    assert not np.array_equal(inside, before[hole > 0])
+    if image.channels in (2, 4):
+        assert np.array_equal(inside[:, -1], before[hole > 0][:, -1]), "alpha changed"
+    assert np.abs(inside[:, 0] - before[hole > 0][:, 0]).mean() < 0.1 * DEPTHS[depth][1]
+    if depth.startswith("f"):
+        assert after.max() > 1.0, "values beyond white are lost"
+    assert reply.found and reply.report["seconds"]["total"] > 0
+
+
+def test_nothing_to_do(client):
+    image = image_of(landscape(), "u8", "BGRA")
+    reply = client.submit_clean(image, QUICK).result()
+    assert not reply.found and reply.hole is None and reply.object_mask is None
+    assert reply.plate == image.data
+
+
+def test_the_selection_limits_what_changes(client):
+    image = image_of(landscape(), "u8", "BGRA")
+    mask = np.zeros((image.height, image.width), np.uint8)
+    mask[20:60, 20:60] = 255
+    limit = np.zeros_like(mask)
+    limit[:, 40:] = 255
+    options = {**QUICK, "grow": 4}
+    reply = client.submit_clean(image, options, mask.tobytes(), limit.tobytes()).result()
+    hole = np.frombuffer(reply.hole, np.uint8).reshape(mask.shape)
+    assert hole[:, 40:].any() and not hole[:, :40].any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"grow": -1}, "grow"),
+        ({"grow": 2.5}, "grow"),
+        ({"text": 1}, "text"),
+        ({"nonsense": 1}, "nonsense"),
+        ({"fill_model": "../../etc/passwd"}, "fill_model"),
+        ({"device": "toaster"}, "toaster"),
+        ({"clicks": [(1e9, 2)]}, "clicks"),
+        ({"clicks": [(float("nan"), 2)]}, "clicks"),
+        ({"only_text_in": (5, 5, 5, 9)}, "only_text_in"),
+    ],
+)
+def test_wrong_options_are_refused_at_once(client, options, message):
+    image = image_of(landscape(), "u8", "BGRA")
+    with pytest.raises(BackendError, match=message):
+        client.submit_clean(image, options)
+
+
+def test_wrong_sizes_are_refused(client):
+    image = image_of(landscape(), "u8", "BGRA")
+    with pytest.raises(BackendError, match="mask has 10 bytes"):
+        client.submit_clean(image, QUICK, mask=bytes(10))
+    with pytest.raises(BackendError, match="bytes, expected"):
+        client.submit_clean(image._replace(width=image.width + 1), QUICK)
+    with pytest.raises(BackendError, match="channels"):
+        client.submit_clean(image._replace(channels=3), QUICK)
+
+
+def test_a_model_that_is_not_installed(client):
+    image = image_of(landscape(), "u8", "BGRA")
+    job = client.submit_clean(image, {"people_model": "fcn_resnet50"})
+    with pytest.raises(BackendError, match="cleanplate models install fcn_resnet50"):
+        job.result()
+
+
+def test_info_tells_device_and_models(client):
+    info = client.info()
+    assert info["device"] and info["device_text"] and info["protocol"] == 1
+    fills = {row["name"]: row for row in info["models"]["fill"]}
+    assert fills["fill-telea"]["installed"] and not fills["big_lama"]["installed"]
+    assert sum(row["default"] for row in info["models"]["fill"]) == 1
+
+
+def test_installing_what_cannot_be_installed(client):
+    with pytest.raises(BackendError, match="built in"):
+        client.submit("models_install", name="fill-telea")
+    with pytest.raises(BackendError, match="no-such-model"):
+        client.submit("models_install", name="no-such-model")
