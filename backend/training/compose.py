@@ -17,7 +17,7 @@ from backend.training.bank import Bank, place_map, window_map
 from backend.training.degrade import column
 
 # Height, width of a batch; about the same area each, sides multiples of 32.
-SHAPES = ((320, 320), (256, 416), (416, 256), (288, 352), (352, 288), (288, 448), (384, 288))
+SHAPES = ((320, 320), (256, 416), (416, 256), (288, 384), (384, 288))
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,18 @@ class Batch:
 
 
 class Composer:
-    def __init__(self, sources: Sources, recipe: Recipe, seed: int, size: float = 1.0) -> None:
+    def __init__(self, sources: Sources, recipe: Recipe, seed: int) -> None:
         self.sources = sources
         self.recipe = recipe
         self.seed = seed
         self.device = sources.photos.device
-        self.shapes = [
-            tuple(max(64, round(side * size / 32) * 32) for side in shape) for shape in SHAPES
-        ]
 
-    def batch(self, step: int, count: int) -> Batch:
-        """The batch of this step; the same whenever it is asked for."""
+    def batch(self, step: int, count: int, size: float = 1.0) -> Batch:
+        """The batch of this step, the same whenever it is asked for; `size` scales its sides."""
         rng = np.random.default_rng((self.seed, step))
         generator = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + step)
-        shape = self.shapes[int(rng.integers(len(self.shapes)))]
+        height, width = SHAPES[int(rng.integers(len(SHAPES)))]
+        shape = (max(64, round(height * size / 32) * 32), max(64, round(width * size / 32) * 32))
         recipe = self.recipe
         draw = rng.random(count)
         edges = np.cumsum([recipe.empty, recipe.composed, recipe.main_only])
@@ -110,7 +108,8 @@ class Composer:
         w = h * aspect
         # Now and then the whole photo, a little out of shape.
         whole = rng.random(count) < 0.25
-        h, w = np.where(whole, height, h), np.where(whole, np.minimum(width, height * aspect * 1.25), w)
+        h = np.where(whole, height, h)
+        w = np.where(whole, np.minimum(width, height * aspect * 1.25), w)
         h = np.where(whole, np.minimum(h, w / aspect * 1.25), h)
         x0, y0 = rng.random(count) * (width - w), rng.random(count) * (height - h)
         return window_map(x0, y0, w, h, shape, rng.random(count) < 0.5)
@@ -140,14 +139,14 @@ class Composer:
         self, rng: np.random.Generator, rgb: torch.Tensor, strength: float
     ) -> torch.Tensor:
         count = len(rgb)
-        wide = strength * np.where(rng.random(count) < 0.7, 0.6, 1.4)
+        wide = strength * np.where(rng.random(count) < 0.75, 0.6, 1.2)
         grey = rng.random(count) < 0.06
         saturation = np.where(grey, 0.0, np.exp(rng.normal(0, 0.3, count) * wide))
         tint = (rng.normal(0, 0.04, (count, 3)) * wide[:, None]).astype(np.float32)
         return degrade.colour_jitter(
             rgb,
-            np.exp(rng.normal(0, 0.22, count) * wide),
-            np.exp(rng.normal(0, 0.22, count) * wide),
+            np.exp(rng.normal(0, 0.17, count) * wide),
+            np.exp(rng.normal(0, 0.2, count) * wide),
             saturation,
             np.exp(rng.normal(0, 0.2, count) * wide),
             torch.from_numpy(tint).to(rgb.device),
@@ -176,7 +175,7 @@ class Composer:
             rng.uniform(-0.12, 0.3, count) * shape[0],  # the head stays in the frame
             rng.uniform(-0.1, 1.0, count) * (shape[0] - 0.75 * tall),
         )
-        down = rng.random(count) < 0.2  # legs only, a body without its head
+        down = rng.random(count) < 0.12  # legs only, a body without its head
         top = np.where(down, rng.uniform(-0.8, 0.1, count) * tall, top)
         centre = np.stack([x, top + tall / 2], 1)
         maps = place_map(sizes, centre, scale, stretch, angle, rng.random(count) < 0.5)

@@ -15,6 +15,8 @@ from backend.training.trainer import Settings, Trainer, add_common_arguments, pi
 
 LEVELS = (1.0, 0.3, 0.2, 0.2)  # of the outputs at full size, 1/4, 1/8, 1/16
 
+SMALL_UNTIL = 0.55  # of the run
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, 20000)
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
     settings = Settings.of(
         "people", args, **{"learning_rate": 2e-3} if not args.rate else {},
-        weight_decay=0.03, average=0.998, warmup=300,
+        weight_decay=0.03, average=0.998, warmup=300, benchmark=False,
     )
     device = pick_device(args.device)
     torch.manual_seed(args.seed)
@@ -85,8 +87,14 @@ def run(args: argparse.Namespace) -> int:
         f"{len(sources.photos)} photos, {len(sources.people)} people, "
         f"{len(sources.objects)} other things, on {device}"
     )
-    composer = Composer(sources, Recipe(), args.seed, args.size)
-    count = args.batch or 64
+    composer = Composer(sources, Recipe(), args.seed)
+    count = args.batch or 96
     ranks, rank = trainer.ranks, trainer.rank
-    trainer.run(lambda step: composer.batch(step * ranks + rank, count))
+
+    def batches(step: int) -> Batch:
+        """Small pictures first, twice as many a second; the sizes of use at the end."""
+        size = args.size * (0.75 if trainer.fraction < SMALL_UNTIL else 1.1)
+        return composer.batch(step * ranks + rank, count, size)
+
+    trainer.run(batches)
     return 0

@@ -55,6 +55,7 @@ class Settings:
     clip: float = 1.0
     save_seconds: float = 120.0
     log_steps: int = 50
+    benchmark: bool = True  # cuDNN's search for the fastest algorithms; slow with many shapes
     start: float = field(default_factory=time.time)
 
     @classmethod
@@ -114,7 +115,7 @@ class Trainer:
         torch.manual_seed(settings.seed)
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)
-            torch.backends.cudnn.benchmark = True
+            torch.backends.cudnn.benchmark = settings.benchmark
             torch.backends.cuda.matmul.allow_tf32 = True
             torch.backends.cudnn.allow_tf32 = True
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
@@ -128,7 +129,7 @@ class Trainer:
             lr=settings.learning_rate,
         )
         self.step = 0
-        self.spent = 0.0  # progress made by earlier calls counts in steps only
+        self.fraction = 0.0  # how much of the run is over
         self.average = {k: v.detach().clone() for k, v in net.state_dict().items()}
         settings.out.mkdir(parents=True, exist_ok=True)
         if settings.resume:
@@ -185,6 +186,7 @@ class Trainer:
         first, shown = self.step, 0
         sums: dict[str, torch.Tensor] = {}
         while (progress := self.progress()) < 1:
+            self.fraction = progress
             for group in self.optimizer.param_groups:
                 group["lr"] = self.rate(progress)
             batch = batches(self.step)
