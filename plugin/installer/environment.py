@@ -42,8 +42,7 @@ def complete(layout: Layout, root: str, extras: Sequence[str] = ()) -> bool:
     done = stamp.get("packages", {})
     return (
         all(done.get(name) == wanted.get(name) for name in ("",) + tuple(extras))
-        and os.path.exists(layout.python)
-        and output([layout.python, "-I", "-c", "import torch._version"], timeout=60) is not None
+        and _has_torch(layout)
     )
 
 
@@ -58,9 +57,9 @@ def create(layout: Layout, root: str, console: Console, extras: Sequence[str] = 
             layout.env, ", ".join(wanted[""] + [p for e in extras for p in wanted[e]])))
         return True
     started = time.monotonic()
-    fresh = _make_venv(layout, console)
-    if fresh:
+    if not os.path.exists(layout.python):
         _check_space(layout)
+    _make_venv(layout, console)
     done = dict(_stamp(layout).get("packages", {}))
     if done.get("") != wanted[""]:
         source = _install_packages(layout, wanted[""], console)
@@ -81,8 +80,8 @@ def _write_stamp(layout: Layout, packages: Dict[str, List[str]], source: str) ->
     write_atomically(layout.env_stamp, text.encode("utf-8"))
 
 
-def _make_venv(layout: Layout, console: Console) -> bool:
-    """Returns whether the environment is new; one that was begun and still works is kept."""
+def _make_venv(layout: Layout, console: Console) -> None:
+    """Makes the environment anew unless one that was begun is there and still works."""
     if os.path.isdir(layout.env):
         ours = os.path.exists(os.path.join(layout.env, "pyvenv.cfg")) or not os.listdir(layout.env)
         if not ours:
@@ -92,7 +91,7 @@ def _make_venv(layout: Layout, console: Console) -> bool:
         known = python.probe(layout.python)
         if known and tuple(known["version"][:2]) >= python.OLDEST and _has_pip(layout):
             console.say("going on with the environment that is there")
-            return False
+            return
         shutil.rmtree(layout.env)
     base = python.require(console, layout.log)
     console.say("environment from " + base)
@@ -100,7 +99,6 @@ def _make_venv(layout: Layout, console: Console) -> bool:
         raise InstallError(_failed("Python could not make the environment", layout))
     # A newer pip tells its progress and knows newer wheels; an old one does as well.
     _run_pip(layout, ["install", "--upgrade", "pip"], console)
-    return True
 
 
 def _has_pip(layout: Layout) -> bool:
@@ -120,7 +118,7 @@ def _install_packages(layout: Layout, packages: List[str], console: Console) -> 
     """Installs everything; returns where torch came from."""
     torch = requirements.split_torch(packages)
     source = "PyPI"
-    if _installed_torch(layout):
+    if _has_torch(layout):
         source = _stamp(layout).get("torch") or "an earlier run"
     else:
         for index in torch_build.choose():
@@ -137,9 +135,10 @@ def _install_packages(layout: Layout, packages: List[str], console: Console) -> 
     return source
 
 
-def _installed_torch(layout: Layout) -> bool:
-    return output([layout.python, "-I", "-c", "import torch._version, torchvision.version"],
-                  timeout=120) is not None
+def _has_torch(layout: Layout) -> bool:
+    """Whether pip finished both; importing them would take seconds."""
+    script = "from importlib.metadata import version as v; v('torch'), v('torchvision')"
+    return output([layout.python, "-I", "-c", script], timeout=60) is not None
 
 
 def _pip(layout: Layout, packages: Sequence[str], console: Console) -> None:
