@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+C1, C2 = 6.5025, 58.5225  # (0.01·255)², (0.03·255)²
 PATCH = 7
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from backend.values import BadInput
 
 Tile = tuple[str, np.ndarray]
+TITLE, GAP, GROUND = 20, 4, 30
 PEOPLE, TEXT, HOLE, TRUTH = (255, 40, 40), (40, 120, 255), (255, 200, 0), (0, 220, 90)
 
 
@@ -39,15 +40,15 @@ def side_by_side(mask: np.ndarray, truth: np.ndarray, rgb: np.ndarray) -> np.nda
 
 
 def tile(title: str, image: np.ndarray, side: int) -> np.ndarray:
-    """The picture (grey or RGB, uint8) fitted into `side`×`side` under its title."""
+    """The picture (grey or RGB, uint8) fitted into `side`×`side` under its title; `side` wide."""
     rgb = np.repeat(image[..., None], 3, 2) if image.ndim == 2 else image[..., :3]
     height, width = rgb.shape[:2]
     scale = side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    cell = np.full((side + 20, side, 3), 30, np.uint8)
+    cell = np.full((TITLE + size[1], side, 3), GROUND, np.uint8)
     left = (side - size[0]) // 2
-    cell[20 : 20 + size[1], left : left + size[0]] = small
+    cell[TITLE:, left : left + size[0]] = small
     text = title.encode("ascii", "replace").decode()  # OpenCV's letters are ASCII only
     cv2.putText(cell, text, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (235,) * 3, 1, cv2.LINE_AA)
     return cell
@@ -62,16 +63,22 @@ def sheet(rows: Sequence[Sequence[Tile]], path: Path | str, side: int = 360) -> 
     if not rows or not any(rows):
         raise BadInput("a contact sheet needs at least one picture")
     columns = max(len(row) for row in rows)
-    page = np.full((len(rows) * (side + 20), columns * (side + 4), 3), 30, np.uint8)
-    for y, row in enumerate(rows):
-        for x, (title, image) in enumerate(row):
-            top, left = y * (side + 20), x * (side + 4)
-            page[top : top + side + 20, left : left + side] = tile(title, image, side)
+    bands = []
+    for row in rows:
+        cells = [tile(title, image, side) for title, image in row]
+        height = max((len(cell) for cell in cells), default=0) + GAP
+        band = np.full((height, columns * (side + GAP), 3), GROUND, np.uint8)
+        for x, cell in enumerate(cells):
+            band[: len(cell), x * (side + GAP) :][:, :side] = cell
+        bands.append(band)
+    page = np.concatenate(bands)
     path.parent.mkdir(parents=True, exist_ok=True)
-    suffix = path.suffix.lower() or ".jpg"
+    suffix = path.suffix.lower()
+    if suffix not in (".jpg", ".png"):
+        raise BadInput(f"{path.name}: a contact sheet is a .jpg or .png file")
     ok, data = cv2.imencode(suffix, page[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
     if not ok:
-        raise BadInput(f"{path.name}: a contact sheet is a .jpg or .png file")
+        raise BadInput(f"{path.name}: the contact sheet is too large, use fewer pictures")
     path.write_bytes(data.tobytes())
     return path
 

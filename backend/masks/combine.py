@@ -56,9 +56,11 @@ def clean_mask(mask: np.ndarray, speck: float, pinhole: float | None = None) -> 
     """Drops components of less than `speck` px and fills enclosed gaps of at most `pinhole` px
     (the same by default). H×W uint8 of 0 and 255."""
     result = _without_small(mask, speck)
-    inverse = cv2.bitwise_not(result)
+    # The frame joins what touches the border, so that only enclosed gaps can be small.
+    inverse = cv2.copyMakeBorder(cv2.bitwise_not(result), 1, 1, 1, 1, cv2.BORDER_CONSTANT,
+                                 value=(255,))
     gaps = cv2.subtract(inverse, _without_small(inverse, speck if pinhole is None else pinhole))
-    return cv2.bitwise_or(result, gaps)
+    return cv2.bitwise_or(result, gaps[1:-1, 1:-1])
 
 
 def _without_small(mask: np.ndarray, area: float) -> np.ndarray:
