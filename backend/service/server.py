@@ -39,9 +39,9 @@ class Server:
         self._jobs = Jobs(Context())
         self._gate = Gate(self.token, self._admit)
         self.host, self.port = self._gate.host, self._gate.port
+        self._jobs.start()
 
     def run(self) -> None:
-        self._jobs.start()
         every = min(5.0, max(0.1, self._idle / 4))
         self._gate.run(self._end_when_idle, every)
 

@@ -74,11 +74,13 @@ class Client:
         """`version`, `protocol`, `pid`, `device`, `device_text`, `models` {task: [{`name`,
         `title`, `installed`, `default`, `builtin`, `licence`, `size`, …}]}, and how pixels go
         (`handover`: "shm", "run" or "socket")."""
-        link, handover = self._connected()
-        answer = json.loads(self._again("info")[0])
-        answer["handover"] = handover.shared[0] if handover.shared else "socket"
-        answer["pid"] = link.hello[2]
-        return answer
+
+        def ask(link: Link, handover: Handover) -> Dict[str, Any]:
+            answer = json.loads(link.call("info")[0])
+            answer["handover"] = handover.shared[0] if handover.shared else "socket"
+            return answer
+
+        return self._retrying(ask)
 
     def ping(self) -> bool:
         """Whether the backend answers right now; starts nothing and raises nothing."""
@@ -159,9 +161,7 @@ class Client:
         for value in arguments.values():
             if isinstance(value, Image):
                 value.check()
-        return self._retrying(
-            lambda link, handover: self._submit(link, handover, kind, arguments)
-        )
+        return self._retrying(lambda link, handover: self._submit(link, handover, kind, arguments))
 
     def control_call(self, link: Link, name: str, *arguments: Any) -> Any:
         """A call on the control connection, for a job of `link`."""
@@ -214,9 +214,6 @@ class Client:
         finally:
             if not link.closed:
                 handover.forget(buffer)
-
-    def _again(self, name: str, *arguments: Any) -> Any:
-        return self._retrying(lambda link, handover: link.call(name, *arguments))
 
     def _retrying(self, work: Any) -> Any:
         """`work` on the live connection; once more on a new one if the backend had gone."""

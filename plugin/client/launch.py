@@ -164,7 +164,7 @@ def start_backend(home: str) -> "subprocess.Popen[Any]":
                 cwd=home,
                 env=clean_environment(dict(os.environ), home),
                 close_fds=True,
-                **options
+                **options,
             )
     except OSError as error:
         raise BackendError("The Clean Plate backend could not be started: %s" % error) from error

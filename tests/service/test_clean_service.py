@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image as Pillow
-from service_support import ROOT, eventually
 
-from plugin.client import BackendError, Image, JobCancelled
+from plugin.client import BackendError, Image
 
 # Telea needs no model file and a fraction of a second.
 QUICK = {"text": False, "people": False, "grow": 0, "fill_model": "fill-telea", "device": "cpu"}

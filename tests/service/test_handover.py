@@ -18,9 +18,7 @@ from plugin.client.protocol import CHUNK
 
 
 def picture(width: int = 640, height: int = 480, seed: int = 1) -> Image:
-    return Image(
-        width, height, 4, "u8", "BGRA", random.Random(seed).randbytes(width * height * 4)
-    )
+    return Image(width, height, 4, "u8", "BGRA", random.Random(seed).randbytes(width * height * 4))
 
 
 def echo(client: Client, image: Image) -> bytes:
@@ -54,8 +52,8 @@ def test_the_same_bytes_come_back(backend, connect, share_files):
 
 def test_a_piece_more_or_less_than_whole_chunks(backend, connect):
     client = connect(share_files=False)
-    for size in (CHUNK - 16, CHUNK, CHUNK + 16, 3 * CHUNK + 16):
-        image = Image(size // 16, 4, 4, "u8", "RGBA", os.urandom(size))
+    for size in (CHUNK - 256, CHUNK, CHUNK + 256, 3 * CHUNK + 256):
+        image = Image(64, size // 256, 4, "u8", "RGBA", os.urandom(size))
         assert echo(client, image) == image.data
 
 
@@ -186,7 +184,7 @@ def test_a_really_full_disk(tiny_disk, start, connect):
     """/dev/shm of the backend is another one (so the proof fails there), HOME/run is full."""
     if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
         pytest.skip("a private mount namespace needs root")
-    hide = "mount -t tmpfs -o size=8m tmpfs /dev/shm && exec \"$@\""
+    hide = 'mount -t tmpfs -o size=8m tmpfs /dev/shm && exec "$@"'
     command = ["unshare", "-m", "sh", "-c", hide, "sh", *serve_command(kinds=True)]
     backend = start(command=command)
     client = connect()

@@ -136,7 +136,7 @@ def test_outlives_its_terminal(start):
     assert backend.process.poll() is None
 
 
-def stop_command(home: Path) -> "subprocess.CompletedProcess[str]":
+def stop_command(home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "backend", "stop"], cwd=ROOT, capture_output=True, text=True,
         timeout=60, env={**os.environ, "CLEANPLATE_HOME": str(home)},

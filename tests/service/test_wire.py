@@ -148,7 +148,8 @@ class _Liar(int):
 
 
 @pytest.mark.parametrize(
-    "size", [[1], {"a": 1}, bytearray(4), _Liar(4), None, 1.5, "4", b"4", True, 2j, range(3), slice(2)]
+    "size",
+    [[1], {"a": 1}, bytearray(4), _Liar(4), None, 1.5, "4", b"4", True, 2j, range(3), slice(2)],
 )  # fmt: skip
 def test_only_exact_plain_types(backend, size):
     connection = plain_client(backend.run())
