@@ -7,6 +7,7 @@ PAD..STRIP-PAD and starts at column PAD.
 
 from __future__ import annotations
 
+import multiprocessing
 import random
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -133,7 +134,8 @@ def make_atlas(
     jobs = [(seed * 100003 + i, min(part, count - i * part)) for i in range(-(-count // part))]
     draw_part = partial(_part, latin=latin, asian=asian, cjk_share=cjk_share)
     if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
+        # spawned, not forked: the caller may hold a GPU
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
             parts = list(pool.map(draw_part, jobs))
     else:
         parts = [draw_part(job) for job in jobs]

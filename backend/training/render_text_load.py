@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -53,3 +54,51 @@ def renderer(args: argparse.Namespace, trainer: Trainer) -> TextRenderer:
     stack = np.stack([fitted(photo.rgb) for photo in photos]).transpose(0, 3, 1, 2)
     trainer.log(f"{len(photos)} photos")
     return TextRenderer(atlas, torch.from_numpy(np.ascontiguousarray(stack)), trainer.device)
+
+
+class Pool:
+    """Keeps composed samples for a while, since composing costs more than a training step.
+
+    Every `reuse` steps `make(step)` composes one new batch of tensors in place of the oldest;
+    each step draws a random batch. With new channels' order and sign each use looks different.
+    """
+
+    def __init__(
+        self, make: Callable[[int], tuple[torch.Tensor, ...]], size: int, reuse: int, keep: int
+    ) -> None:
+        self._make, self._size, self._reuse, self._keep = make, size, reuse, keep
+        self._store: list[torch.Tensor] = []
+        self._filled = 0
+
+    def draw(self, step: int) -> tuple[torch.Tensor, ...]:
+        """A batch as float tensors; the first is an image in [0, 1] whose first three channels
+        are recoloured. Values are kept in 8 bits, all must lie in [0, 1]."""
+        if self._filled == 0 or step % self._reuse == 0:
+            new = self._make(step)
+            if not self._store:
+                n = self._size * self._keep
+                self._store = [
+                    torch.empty((n, *t.shape[1:]), dtype=torch.uint8, device=t.device) for t in new
+                ]
+            at = (self._filled % self._keep) * self._size
+            for store, t in zip(self._store, new, strict=True):
+                store[at : at + self._size] = (t.clamp(0, 1) * 255).round().to(torch.uint8)
+            self._filled += 1
+        device = self._store[0].device
+        most = min(self._filled, self._keep) * self._size
+        index = torch.randint(most, (self._size,), device=device)
+        image, *rest = (store[index].float() / 255 for store in self._store)
+        image[:, :3] = recoloured(image[:, :3])
+        return image, *rest
+
+
+def recoloured(rgb: torch.Tensor) -> torch.Tensor:
+    """Random order of the channels, some pictures inverted, a random gain."""
+    n, device = len(rgb), rgb.device
+    order = torch.rand(n, 3, device=device).argsort(1)
+    order = torch.where(torch.rand(n, 1, device=device) < 0.5, order,
+                        torch.arange(3, device=device))
+    rgb = rgb.gather(1, order.view(n, 3, 1, 1).expand_as(rgb))
+    flip = (torch.rand(n, 1, 1, 1, device=device) < 0.2).float()
+    rgb = rgb + (1 - 2 * rgb) * flip
+    return (rgb * (0.8 + 0.4 * torch.rand(n, 3, 1, 1, device=device))).clamp(0, 1)

@@ -319,7 +319,8 @@ class TextRenderer:
         body = coverage * on * (1 - b(style["hollow"]))
         image = image + (fill - image) * body * opacity
         effects = torch.maximum(effects * (1 - cover), torch.maximum(shadow, glow) * opacity)
-        return image, torch.maximum(text, cover), effects, torch.maximum(plate, (panel > 0.3).float())
+        plate = torch.maximum(plate, (panel > 0.3).float())
+        return image, torch.maximum(text, cover), effects, plate
 
     def finish(self, image: Tensor) -> Tensor:
         """Camera and file: contrast, blur, noise, JPEG."""

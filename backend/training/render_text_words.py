@@ -32,10 +32,11 @@ OTHER_LATIN = (
     "żółty łatwo święta nowość już ćma źródło şık güzel indirim çok ölçü příště zboží"
 ).split()
 CJK_SHOP = (
-    "全场包邮 限时特价 新品上市 买一送一 正品保证 厂家直销 活动价 优惠 折扣 开门红 今日下单 仅限一天 "
-    "质量保证 七天退换 欢迎光临 品牌 女装 男装 秋冬新款 夏季 时尚 精品 电子 科技有限公司 电话 地址 "
-    "送料無料 期間限定 新発売 お買い得 半額 セール 秋の新作 夏物 公式 ありがとう 東京 特集 무료배송 "
-    "특가 할인 신상품 오늘만 감사합니다 봄 여름 가을 겨울 서울"
+    "全场包邮 限时特价 新品上市 买一送一 正品保证 厂家直销 活动价 优惠 折扣 开门红 "
+    "今日下单 仅限一天 质量保证 七天退换 欢迎光临 品牌 女装 男装 秋冬新款 夏季 时尚 精品 "
+    "电子 科技有限公司 电话 地址 送料無料 期間限定 新発売 お買い得 半額 セール 秋の新作 "
+    "夏物 公式 ありがとう 東京 特集 무료배송 특가 할인 신상품 오늘만 감사합니다 "
+    "봄 여름 가을 겨울 서울"
 ).split()
 THAI = "ลดราคา ใหม่ ฟรี วันนี้ เท่านั้น ส่งฟรี โปรโมชั่น สินค้า คุณภาพ ดีที่สุด".split()
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -57,7 +58,8 @@ def two_byte_characters(codec: str, first: range, second: range) -> str:
 HAN = two_byte_characters("gb2312", range(0xB0, 0xD8), range(0xA1, 0xFF))  # 3755, level 1
 KANA = two_byte_characters("gb2312", range(0xA4, 0xA6), range(0xA1, 0xF7))
 HANGUL = two_byte_characters("euc_kr", range(0xB0, 0xC9), range(0xA1, 0xFF))[::3]
-CJK_CHARACTERS = "".join(sorted(set(HAN + KANA + HANGUL + "".join(CJK_SHOP) + "，。！？：；「」（）￥・ー")))
+SIGNS = "，。！？：；「」（）￥・ー"
+CJK_CHARACTERS = "".join(sorted(set(HAN + KANA + HANGUL + "".join(CJK_SHOP) + SIGNS)))
 
 
 def cased(word: str, rng: random.Random) -> str:
@@ -71,7 +73,8 @@ def number(rng: random.Random) -> str:
         f"{n(5, 95)}%", f"-{n(5, 95)}%", f"${n(1, 999)}.{n(100):02d}", f"€{n(1, 99)},{n(100):02d}",
         f"¥{n(10, 9999)}", f"£{n(1, 500)}", f"{n(1, 13)}/{n(1, 32)}", f"20{n(10, 40)}",
         f"{n(10, 999)}-{n(1000, 9999)}{n(100, 9999)}", f"www.{rng.choice(ENGLISH)}.com",
-        f"{n(1, 99)}x{n(1, 99)}cm", f"@{rng.choice(ENGLISH)}", f"No.{n(1, 99)}", f"{n(1, 13)}:{n(60):02d}",
+        f"{n(1, 99)}x{n(1, 99)}cm", f"@{rng.choice(ENGLISH)}", f"No.{n(1, 99)}",
+        f"{n(1, 13)}:{n(60):02d}",
     ))  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from backend.networks.strokes import StrokeNet
-from backend.training.render_text_load import add_text_arguments, renderer
+from backend.training.render_text_load import Pool, add_text_arguments, renderer
 from backend.training.render_text_scene import Layout, Scene, TextRenderer, chance, local, uniform
 from backend.training.trainer import Settings, Trainer, add_common_arguments
 
@@ -69,11 +69,16 @@ def run(args: argparse.Namespace) -> int:
     draw = renderer(args, trainer)
     size = args.batch or (64 if trainer.device.type == "cuda" else 8)
 
-    def batches(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def compose(step: int) -> tuple[torch.Tensor, ...]:
         scene = draw.scenes(size, LAYOUT, settings.seed * 7919 + 2 * step)
-        hint = hints(scene, draw)
-        x = torch.cat([scene.image, hint], 1).to(memory_format=torch.channels_last)
+        x = torch.cat([scene.image, hints(scene, draw)], 1)
         return x, torch.cat([scene.text, scene.effects, scene.plate], 1)
+
+    pool = Pool(compose, size, reuse=3, keep=48)
+
+    def batches(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        x, target = pool.draw(step)
+        return x.to(memory_format=torch.channels_last), target
 
     trainer.run(batches)
     return 0

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from backend.networks.psenet import KERNELS, MEAN, STD, LightPSENet
-from backend.training.render_text_load import add_text_arguments, renderer
+from backend.training.render_text_load import Pool, add_text_arguments, renderer
 from backend.training.render_text_scene import Layout, Scene, TextRenderer, border
 from backend.training.trainer import Settings, Trainer, add_common_arguments
 
@@ -83,10 +83,15 @@ def run(args: argparse.Namespace) -> int:
     mean = torch.tensor(MEAN, device=trainer.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=trainer.device).view(1, 3, 1, 1)
 
-    def batches(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def compose(step: int) -> tuple[torch.Tensor, ...]:
         scene = draw.scenes(size, LAYOUT, args.seed * 7919 + 2 * step + 1)
-        x = ((scene.image - mean) / std).to(memory_format=torch.channels_last)
-        return x, labels(scene, draw)
+        return scene.image, labels(scene, draw)
+
+    pool = Pool(compose, size, reuse=4, keep=96)
+
+    def batches(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        x, target = pool.draw(step)
+        return ((x - mean) / std).to(memory_format=torch.channels_last), target
 
     trainer.run(batches)
     return 0
