@@ -83,8 +83,10 @@ def install(options: argparse.Namespace, layout: Layout, console: Console,
     environment.create(layout, ROOT, console, extras)
     console.step("Program")
     changed = environment.copy_program(layout, ROOT, console)
-    console.say("copied to " + layout.app if changed else "up to date")
-    if changed and not console.dry_run:
+    if not changed:
+        console.say("up to date")
+    elif not console.dry_run:
+        console.say("copied to " + layout.app)
         environment.warm_up(layout, console)
     if not options.no_editors:
         console.step("Krita")
@@ -119,7 +121,7 @@ def editors(options: argparse.Namespace, layout: Layout, console: Console,
             manifest.save(layout, known)
             console.say("%s Krita: plug-in %s in %s" % (
                 one.flavour, "put" if changed else "up to date", one.resources))
-        if changed and krita.running():
+        if changed and not console.dry_run and krita.running():
             console.warn("Krita is running: close it and start this again, because it rewrites "
                          "its settings when it ends and would switch the plug-in off.")
         if one.flavour == "Flatpak":

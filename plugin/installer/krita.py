@@ -215,7 +215,7 @@ def version(krita: Krita) -> str:
 
 
 def running(platform: str = sys.platform, proc: str = "/proc") -> bool:
-    """Whether a Krita of this machine is open (it rewrites kritarc when it ends)."""
+    """Whether this user's Krita is open (it rewrites kritarc when it ends)."""
     if platform == "win32":
         listed = output(["tasklist", "/FI", "IMAGENAME eq krita.exe", "/NH"]) or ""
         return "krita.exe" in listed.lower()
@@ -224,7 +224,7 @@ def running(platform: str = sys.platform, proc: str = "/proc") -> bool:
     for path in glob.glob(os.path.join(proc, "[0-9]*", "comm")):
         try:
             with open(path) as file:
-                if file.read().strip() == "krita":
+                if file.read().strip() == "krita" and os.stat(path).st_uid == os.getuid():
                     return True
         except OSError:  # it ended meanwhile
             continue

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.install.conftest import ROOT
 
 import install
 from backend import home as backend_home
@@ -18,6 +17,7 @@ from plugin.installer import apt, launcher, manifest, python, requirements
 from plugin.installer.console import Console, InstallError
 from plugin.installer.layout import Layout, default_home
 from plugin.installer.processes import clean_environ, run
+from tests.install.conftest import ROOT
 
 
 def test_requirements_are_read_as_a_toml_reader_reads_them() -> None:

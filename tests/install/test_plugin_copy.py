@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import rpyc
-from tests.install.conftest import ROOT
 
 from plugin.installer import krita_plugin, manifest
 from plugin.installer.console import Console
 from plugin.installer.krita import Krita
 from plugin.installer.layout import Layout
+from tests.install.conftest import ROOT
 
 
 @pytest.fixture

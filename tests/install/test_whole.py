@@ -14,11 +14,11 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from tests.install.conftest import ROOT
 
 from plugin.installer import environment, requirements
 from plugin.installer.krita_plugin import HOME_FILE
 from plugin.installer.layout import Layout
+from tests.install.conftest import ROOT
 
 if sys.platform == "win32":
     pytest.skip("the stand-in environment is made of links", allow_module_level=True)
