@@ -126,14 +126,22 @@ def text_hole(mask: np.ndarray, grow_px: int | None = None) -> tuple[np.ndarray,
     return grow_components(core, TEXT_GROWTH, TEXT_MIN, TEXT_MAX), core
 
 
-def split_instances(mask: np.ndarray) -> list[np.ndarray]:
-    """The mask's connected components, largest first: what there is to choose from when a model
-    cannot tell people apart."""
+def split_instances(mask: np.ndarray, budget: int = 300_000_000) -> list[np.ndarray]:
+    """The mask's connected components without specks, largest first: what there is to choose from
+    when a model cannot tell people apart. Each is H×W; where that would take more than `budget`
+    bytes, the smallest ones share the last mask."""
     count, labels, stats = components(mask)
     order = sorted(range(1, count), key=lambda i: -int(stats[i, cv2.CC_STAT_AREA]))
-    least = SPECK * mask.size
-    large = [i for i in order if stats[i, cv2.CC_STAT_AREA] >= least]
-    return [(labels == i).astype(np.uint8) * np.uint8(255) for i in large]
+    large = [i for i in order if stats[i, cv2.CC_STAT_AREA] >= SPECK * mask.size]
+    alone = max(1, budget // mask.size)
+    groups = [[i] for i in large[: alone - 1]] + [large[alone - 1 :]]
+    result = []
+    for group in groups:
+        if group:
+            chosen = np.zeros(count, np.uint8)
+            chosen[group] = 255
+            result.append(chosen[labels])
+    return result
 
 
 def chosen_lines(

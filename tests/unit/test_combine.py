@@ -122,3 +122,14 @@ def test_empty_masks_stay_empty() -> None:
     assert not combine.object_hole(empty)[0].any()
     assert not combine.text_hole(empty)[0].any()
     assert combine.split_instances(empty) == []
+
+
+def test_instances_are_split_within_a_memory_budget() -> None:
+    mask = np.zeros((100, 100), np.uint8)
+    for number, size in enumerate((30, 20, 10, 5)):
+        mask[:size, number * 25 : number * 25 + 15] = 255
+    parts = combine.split_instances(mask)
+    assert [int(np.count_nonzero(p)) for p in parts] == [450, 300, 150, 75]
+    shared = combine.split_instances(mask, budget=2 * mask.size)
+    assert [int(np.count_nonzero(p)) for p in shared] == [450, 525]
+    assert (np.maximum(*shared) == mask).all()
