@@ -1,0 +1,109 @@
+"""One running Krita for all tests of this folder; each test opens a picture of its own."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from krita_session import Krita, free_display, missing
+
+RAFT = Path(__file__).resolve().parents[1] / "data" / "raft.png"
+SEARCH_SECONDS = 240  # the very first run compiles the filler's kernels
+
+
+class Editor(Krita):
+    """Krita with what the tests of Clean Plate do again and again."""
+
+    def open(self, path: Path) -> None:
+        self.ask("close_all(); dismiss_panels(); open_file(path)", path=str(path))
+        self.wait_for("doc() is not None and canvas() is not None")
+
+    def new(self, width: int, height: int, model: str = "RGBA", depth: str = "U8") -> None:
+        self.ask(
+            "close_all(); dismiss_panels()\n"
+            "d = app.createDocument(w, h, 'test', model, depth, '', 72.0)\n"
+            "app.activeWindow().addView(d)",
+            w=width, h=height, model=model, depth=depth,
+        )
+        self.wait_for("doc() is not None and canvas() is not None")
+
+    def trigger(self, action: str) -> None:
+        self.ask("app.action(name).trigger()", name=action)
+
+    def finish(self, seconds: float = SEARCH_SECONDS) -> str:
+        """Waits for the end of all runs; what the panel says then."""
+        self.wait_for("idle()", seconds)
+        self.wait_for("active_name() is not None", 10)
+        return self.eval("text_of('cleanplate_text')")
+
+    def pixels(self, name: str | None = None, dtype: type = np.uint8) -> np.ndarray:
+        """H×W×C of the topmost layer of that name, or of the visible image; integers B, G, R, A."""
+        code = "projection()" if name is None else "raw(layer(name))"
+        return self.decode(self.eval(code, name=name), dtype)
+
+    def decode(self, encoded: str, dtype: type = np.uint8) -> np.ndarray:
+        width, height = self.eval("[doc().width(), doc().height()]")
+        flat = np.frombuffer(base64.b64decode(encoded), dtype)
+        return flat.reshape(height, width, -1)
+
+    def mask(self, name: str) -> np.ndarray:
+        """H×W bool: where a mask layer is white; checks that it is transparent elsewhere."""
+        pixels = self.pixels(name)
+        assert set(np.unique(pixels)) <= {0, 255}
+        assert (pixels == pixels[..., 3:]).all(), "white where removed, transparent elsewhere"
+        return pixels[..., 3] > 0
+
+    def fill_layer(self, name: str, pixels: np.ndarray) -> None:
+        """Writes a layer of the test's own; `pixels` in the layer's format."""
+        data = base64.b64encode(np.ascontiguousarray(pixels).tobytes()).decode()
+        self.ask(
+            "from PyQt5.QtCore import QByteArray\n"
+            "layer(name).setPixelData(QByteArray(base64.b64decode(data)), 0, 0, w, h)\n"
+            "doc().refreshProjection(); doc().waitForDone()",
+            name=name, data=data, w=pixels.shape[1], h=pixels.shape[0],
+        )
+
+
+def start_editor(folder: Path) -> Editor:
+    lacking = missing()
+    if lacking:
+        pytest.skip(f"not on this machine: {lacking} (apt-get install krita xvfb xdotool "
+                    "imagemagick python3-pyqt5)")
+    return Editor(folder, free_display())
+
+
+@pytest.fixture(scope="session")
+def krita(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
+    folder = tmp_path_factory.mktemp("krita", numbered=True)
+    editor = start_editor(folder)
+    try:
+        editor.start()
+        yield editor
+    finally:
+        editor.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def raft(krita: Editor) -> Editor:
+    """Krita with the free photo of a raft: people and two lines of text."""
+    krita.open(RAFT)
+    krita.ask("sys.modules['cleanplate.preferences'].save("
+              "sys.modules['cleanplate.preferences'].Preferences())")
+    return krita
+
+
+def dilated(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """`mask` grown by a square of `pixels` on each side."""
+    import cv2
+
+    kernel = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
+    return cv2.dilate(mask.astype(np.uint8), kernel) > 0
+
+
+def changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    return (before != after).any(axis=2)

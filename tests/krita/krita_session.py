@@ -1,0 +1,210 @@
+"""A real Krita under Xvfb: the user's actions by xdotool, the tests' questions by the probe."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+REPO = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPO))
+
+from plugin.installer import krita_plugin  # noqa: E402
+from plugin.installer.console import Console  # noqa: E402
+from plugin.installer.krita import Krita as Editor  # noqa: E402
+from plugin.installer.kritarc import enable  # noqa: E402
+
+OUT = REPO / "tests" / "out" / "screenshots"
+NEEDED = ("krita", "Xvfb", "xdotool", "import")
+START_SECONDS = 120
+
+# What every question may use, run once in the probe's namespace.
+HELPERS = (Path(__file__).parent / "helpers_in_krita.py").read_text()
+
+
+def missing() -> str:
+    """What this machine lacks for these tests; empty when nothing."""
+    lacking = [name for name in NEEDED if shutil.which(name) is None]
+    return ", ".join(lacking)
+
+
+def install_plugin(user: Path, home: Path) -> None:
+    """The plugin as the installer puts it into a user's folder, and the test's probe beside it."""
+    resources = user / ".local" / "share" / "krita"
+    kritarc = user / ".config" / "kritarc"
+    rpyc = importlib.util.find_spec("rpyc")
+    assert rpyc is not None and rpyc.origin is not None
+    packages = Path(rpyc.origin).parents[1]
+    editor = Editor("native", str(resources), str(kritarc))
+    manifest: dict[str, Any] = {"trees": [], "files": [], "folders": [], "kritarc": []}
+    krita_plugin.install(editor, str(REPO), str(packages), str(home), manifest, Console(yes=True))
+    shutil.copytree(Path(__file__).parent / "probe", resources / "pykrita", dirs_exist_ok=True)
+    enable(str(kritarc), "cleanplate_probe")
+
+
+def install_backend(home: Path) -> None:
+    """`bin/cleanplate` of a CLEANPLATE_HOME that runs this environment's backend."""
+    program = home / "bin" / "cleanplate"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{REPO}" exec nice -n 5 "{sys.executable}" -m backend "$@"\n'
+    )
+    program.chmod(0o755)
+
+
+class Krita:
+    """Started by `start`; `ask` evaluates Python code on Krita's GUI thread."""
+
+    def __init__(self, folder: Path, display: int) -> None:
+        self.folder = folder
+        self.home = folder / "cleanplate"
+        self.display = f":{display}"
+        self._probe = folder / "probe.sock"
+        self._processes: list[subprocess.Popen[bytes]] = []
+        runtime = folder / "run"
+        runtime.mkdir(mode=0o700)
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "QT_", "PYTHON"))}
+        self.environment = dict(
+            keep,
+            HOME=str(folder / "home"),
+            XDG_RUNTIME_DIR=str(runtime),
+            DISPLAY=self.display,
+            LANG="C.UTF-8",
+            LANGUAGE="en",
+            CLEANPLATE_HOME=str(self.home),
+            CLEANPLATE_PROBE=str(self._probe),
+            # Compiled kernels are kept between runs of the tests: compiling takes a minute.
+            NUMBA_CACHE_DIR=str(REPO / "tests" / "out" / "numba"),
+        )
+        install_plugin(folder / "home", self.home)
+        install_backend(self.home)
+
+    def start(self, *files: Path) -> None:
+        self._spawn("Xvfb", self.display, "-screen", "0", "1600x1000x24", "-nolisten", "tcp")
+        socket_file = Path(f"/tmp/.X11-unix/X{self.display[1:]}")
+        self.wait(socket_file.exists, "Xvfb starts")
+        log = (self.folder / "krita.log").open("wb")
+        self._spawn("krita", "--nosplash", *map(str, files), log=log)
+        self.wait(self._answers, "Krita starts", START_SECONDS)
+        self.ask(HELPERS)
+        # Without a window manager the window neither fills the screen nor gets the keyboard.
+        self.ask("main().setGeometry(0, 0, 1600, 1000); main().activateWindow()")
+
+    def stop(self) -> None:
+        for process in reversed(self._processes):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait(10)
+        self.stop_backend()
+
+    def ask(self, code: str, **values: Any) -> Any:
+        """Runs `code` in Krita with `values` as variables; the value of `result` in it."""
+        given = "".join(f"{name} = {value!r}\n" for name, value in values.items())
+        answer = self._talk({"code": given + code})
+        if "error" in answer:
+            raise AssertionError(f"In Krita: {answer['error']}")
+        return answer["result"]
+
+    def eval(self, expression: str, **values: Any) -> Any:
+        return self.ask(f"result = {expression}", **values)
+
+    def wait(self, condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
+        end = time.monotonic() + seconds
+        while True:
+            value = condition()
+            if value:
+                return value
+            if time.monotonic() > end:
+                raise AssertionError(f"Waited {seconds:.0f} s in vain: {what}")
+            time.sleep(0.1)
+
+    def wait_for(self, expression: str, seconds: float = 60.0) -> Any:
+        return self.wait(lambda: self.eval(expression), expression, seconds)
+
+    def xdo(self, *words: object) -> None:
+        subprocess.run(
+            ["xdotool", *map(str, words)], env=self.environment, check=True, timeout=30
+        )
+
+    def click(self, x: float, y: float, button: int = 1) -> None:
+        self.xdo("mousemove", "--sync", round(x), round(y))
+        time.sleep(0.1)
+        self.xdo("click", button)
+
+    def key(self, *names: str) -> None:
+        self.xdo("key", "--clearmodifiers", *names)
+
+    def menu(self, entry: str) -> None:
+        """Filter ▸ Clean Plate ▸ `entry` by the mouse, as a user does."""
+        self.click(*self.eval("menu_title_position('Filter')"))
+        self.wait_for("menu_position('cleanplate_menu') is not None", 10)
+        self.click(*self.eval("menu_position('cleanplate_menu')"))
+        self.wait_for(f"menu_position({entry!r}) is not None", 10)
+        time.sleep(0.2)
+        self.click(*self.eval("menu_position(entry)", entry=entry))
+
+    def screenshot(self, name: str) -> Path:
+        OUT.mkdir(parents=True, exist_ok=True)
+        path = OUT / f"{name}.png"
+        subprocess.run(
+            ["import", "-window", "root", str(path)], env=self.environment, check=True, timeout=30
+        )
+        return path
+
+    def backend_pid(self) -> int | None:
+        try:
+            return json.loads((self.home / "run" / "backend.json").read_text())["pid"]
+        except (OSError, ValueError):
+            return None
+
+    def stop_backend(self) -> None:
+        pid = self.backend_pid()
+        if pid is not None:
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                return  # already gone
+
+    def _spawn(self, *command: str, log: Any = subprocess.DEVNULL) -> None:
+        process = subprocess.Popen(
+            command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+        )
+        self._processes.append(process)
+
+    def _answers(self) -> bool:
+        for process in self._processes:
+            assert process.poll() is None, f"{process.args} ended: {self.log_tail()}"
+        if not self._probe.exists():
+            return False
+        try:
+            return self.eval("app.activeWindow() is not None")
+        except OSError:
+            return False  # not yet listening
+
+    def log_tail(self) -> str:
+        log = self.folder / "krita.log"
+        return log.read_text(errors="replace")[-2000:] if log.exists() else ""
+
+    def _talk(self, request: dict[str, Any]) -> dict[str, Any]:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(120)
+            link.connect(str(self._probe))
+            link.sendall(json.dumps(request).encode() + b"\n")
+            return json.loads(link.makefile().readline())
+
+
+def free_display() -> int:
+    return next(n for n in range(90, 400) if not Path(f"/tmp/.X11-unix/X{n}").exists())
