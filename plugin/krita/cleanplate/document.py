@@ -167,6 +167,8 @@ class Document:
             root.addChildNode(group, tops[-1] if tops else None)
         else:
             parent.addChildNode(group, node)
+        # A group that was filled before it came into the image has no projection yet.
+        self._handle.refreshProjection()
         return Inserted(background, parent is None and bool(source.layer_id))
 
     def _detached(self, name: str, space: ColorSpace) -> Any:

@@ -52,6 +52,7 @@ class Panel(QtWidgets.QFrame):
         self.setAutoFillBackground(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFixedWidth(WIDTH)
+        self.finished = False
         self._report = ""
         self._title = QtWidgets.QLabel(title)
         self._title.setObjectName("cleanplate_title")
@@ -108,6 +109,7 @@ class Panel(QtWidgets.QFrame):
         self.deleteLater()
 
     def _finish(self, text: str) -> None:
+        self.finished = True
         self._bar.hide()
         self._cancel.hide()
         self._close.show()
@@ -159,6 +161,9 @@ class PanelStack(QObject):
         window.installEventFilter(self)
 
     def add(self, title: str) -> Panel:
+        for old in list(self._panels):
+            if old.finished:
+                old.dismiss()
         panel = Panel(title, self._window)
         panel.closed.connect(lambda: self._remove(panel))
         panel.resized.connect(self.arrange)
