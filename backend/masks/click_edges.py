@@ -1,0 +1,61 @@
+"""Brings a coarse probability to full resolution so that it follows the picture's edges."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def guided_upsample(
+    probability: np.ndarray, rgb: np.ndarray, radius: int = 3, smooth: float = 2e-4,
+) -> np.ndarray:
+    """h×w float32 in [0, 1] and H×W×3 uint8 RGB → H×W float32 in [0, 1].
+
+    Fast guided filter (He and Sun 2015): the linear model between colours and probability is
+    fitted at the coarse size and applied to the colours at full size. `radius` in coarse pixels,
+    `smooth` is the variance of colour (of 1) below which nothing counts as an edge.
+    """
+    height, width = rgb.shape[:2]
+    h, w = probability.shape
+    small = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    a, b = _linear_model(small, probability.astype(np.float32), radius, smooth)
+    planes = cv2.resize(np.dstack((a, b)), (width, height), interpolation=cv2.INTER_LINEAR)
+    if height * width == h * w:
+        colours = small
+    else:
+        colours = rgb.astype(np.float32)
+        colours *= 1 / 255
+    result = planes[..., 3]
+    for channel in range(3):
+        result += planes[..., channel] * colours[..., channel]
+    return np.clip(result, 0, 1)
+
+
+def _linear_model(
+    guide: np.ndarray, values: np.ndarray, radius: int, smooth: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Per pixel the mean of the fits `values ≈ a·colour + b` of all windows that hold it."""
+
+    def mean(x: np.ndarray) -> np.ndarray:
+        return cv2.boxFilter(x, -1, (2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT)
+
+    centre, average = mean(guide), mean(values)
+    products = np.dstack([guide[..., i] * guide[..., j] for i, j in _PAIRS])
+    moments = mean(products)
+    covariance = mean(guide * values[..., None]) - centre * average[..., None]
+    s = {p: moments[..., n] - centre[..., p[0]] * centre[..., p[1]]
+         for n, p in enumerate(_PAIRS)}
+    rr, gg, bb = s[0, 0] + smooth, s[1, 1] + smooth, s[2, 2] + smooth
+    rg, rb, gb = s[0, 1], s[0, 2], s[1, 2]
+    # The inverse of the symmetric 3×3 matrix, written out.
+    c00, c01, c02 = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
+    c11, c12, c22 = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
+    scale = 1 / np.maximum(rr * c00 + rg * c01 + rb * c02, 1e-12)
+    r, g, b = (covariance[..., i] for i in range(3))
+    a = np.dstack(((c00 * r + c01 * g + c02 * b) * scale, (c01 * r + c11 * g + c12 * b) * scale,
+                   (c02 * r + c12 * g + c22 * b) * scale))
+    offset = average - (a * centre).sum(2)
+    return mean(a), mean(offset)
+
+
+_PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
