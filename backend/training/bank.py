@@ -79,7 +79,8 @@ class Bank:
         # grid_sample's coordinates: source pixel p is (2p + 1) / side − 1 at align_corners=False.
         theta = maps.astype(np.float32).copy()
         size = np.array([width, height], np.float32)
-        shift = theta[:, :, 0] * (width - 1) / 2 + theta[:, :, 1] * (height - 1) / 2 + theta[:, :, 2]
+        middle = np.array([(width - 1) / 2, (height - 1) / 2], np.float32)
+        shift = theta[:, :, :2] @ middle + theta[:, :, 2]
         theta[:, :, :2] *= size[None, None] / self.side
         theta[:, :, 2] = (2 * shift + 1) / self.side - 1
         for level in range(3):

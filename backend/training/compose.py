@@ -33,6 +33,7 @@ class Recipe:
     occluder: float = 0.12
     smallest: float = 0.10
     largest: float = 2.2
+    all_things: bool = False  # objects are wanted as people are (for the saliency net)
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,8 @@ class Composer:
         sources, count = self.sources, len(rows)
         ids = rng.choice(sources.people if person else sources.objects, count)
         figure = np.zeros(count, bool)
-        if not person:  # a person's outline filled with something else is no person
+        if not (person or self.recipe.all_things):
+            # A person's outline filled with something else is no person.
             figure = rng.random(count) < 0.3
             ids = np.where(figure, rng.choice(sources.people, count), ids)
         maps, foot, tall = self._placement(rng, ids, shape, person)
@@ -209,7 +211,8 @@ class Composer:
         rgb = self._harmonise(rng, planes[:, :3], alpha, base)
         scene.rgb[where] = torch.lerp(base, rgb, alpha)
         label, weight = scene.label[where], scene.weight[where]
-        new = torch.ones_like(label) if person else torch.zeros_like(label)
+        wanted = person or self.recipe.all_things
+        new = torch.ones_like(label) if wanted else torch.zeros_like(label)
         scene.label[where] = torch.lerp(label, new, alpha)
         scene.weight[where] = torch.maximum(weight, alpha)
 

@@ -133,23 +133,57 @@ def people_sources(
     people = [c for p in main for c in cut_outs(_joined(p), [1], 900)]
     people += [c for p in exact for c in cut_outs(p, None, 1200)]
     things = [c for p in empty if p.group.endswith("no_person") for c in cut_outs(p, None, 600)]
-    for photo in some(calm):
-        pixels = photo.rgb.shape[0] * photo.rgb.shape[1]
-        assert photo.labels is not None
-        parts = [int(v) for v in np.unique(photo.labels) if v]
-        sized = [v for v in parts if 0.01 < np.mean(photo.labels == v) < 0.4]
-        things += cut_outs(photo, sized, round(0.01 * pixels))
-    things += _matting(root)
+    things += [c for p in some(calm) for c in _segments(p)] + _matting(root)
+    return _sources(root, device, seed, share, photos, (len(empty), len(main)), people, things)
+
+
+def saliency_sources(
+    root: Path, device: torch.device, seed: int, share: float = 1.0
+) -> Sources:
+    """The same for the saliency net: what stands out is labelled, people and things alike."""
+
+    def some(photos: list[Photo]) -> list[Photo]:
+        return photos[: max(4, round(len(photos) * share))]
+
+    scenes = ("background_houses", "background_urban100", "background_sunhays")
+    empty = [p for scene in scenes for p in some(read_folders(root, (scene,), 320))]
+    fashion = some(read_folders(root, ("people_ccp",), 320))
+    portraits = some(read_folders(root, ("people_portraits",), 320))
+    main = [p for p in fashion + portraits if p.labels is not None and p.labels.any()]
+    things = some(read_folders(root, ("objects_coco128_no_person",), 320))
+    things = [p for p in things if p.labels is not None and p.labels.any()]
+    nobody = set(json.loads(BSDS.read_text())["nobody"])
+    wild = [p for p in read_folders(root, ("objects_bsds_train",), 320) if p.name in nobody]
+    photos = [_trust(p, None) for p in empty + main + things]
+    people = [c for p in main for c in cut_outs(_joined(p), [1], 900)]
+    objects = [c for p in things for c in cut_outs(p, None, 600)]
+    objects += [c for p in some(wild) for c in _segments(p)] + _matting(root)
+    return _sources(root, device, seed, share, photos, (len(empty), len(main)), people, objects)
+
+
+def _segments(photo: Photo) -> list[np.ndarray]:
+    """Middle-sized segments of a BSDS photo as cut-outs."""
+    assert photo.labels is not None
+    parts = [int(v) for v in np.unique(photo.labels) if v]
+    sized = [v for v in parts if 0.01 < np.mean(photo.labels == v) < 0.4]
+    return cut_outs(photo, sized, 600)
+
+
+def _sources(
+    root: Path, device: torch.device, seed: int, share: float, photos: list[np.ndarray],
+    counts: tuple[int, int], people: list[np.ndarray], things: list[np.ndarray],
+) -> Sources:
+    """Banks of everything; `counts` says how many of the photos are empty and main-only."""
     lines = draw_lines(root / "fonts", max(8, round(300 * share)), seed)
     letters = Bank(lines, LETTER_SIDE, device)
-    first = len(empty)
+    first, second = counts[0], sum(counts)
     return Sources(
         Bank(photos, PHOTO_SIDE, device),
         Bank(people + things, CUTOUT_SIDE, device),
         letters,
         np.arange(first),
-        np.arange(first, first + len(main)),
-        np.arange(first + len(main), len(photos)),
+        np.arange(first, second),
+        np.arange(second, len(photos)),
         np.arange(len(people)),
         np.arange(len(people), len(people) + len(things)),
     )
