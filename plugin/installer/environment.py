@@ -19,7 +19,7 @@ SPACE_NEEDED = 9 * 1024 ** 3  # bytes; the CUDA build takes 5.4 GB, and its whee
 # What must import before the environment counts as whole; the library names in the message of a
 # failed import tell which Debian package is missing.
 CHECK = ("import numpy, PIL, cv2, scipy, rpyc, safetensors, torch, torchvision, onnxruntime;"
-         "import rapidocr")
+         "import numba, rapidocr")
 LIBRARIES = {
     "libGL.so": "libgl1", "libgthread": "libglib2.0-0", "libglib": "libglib2.0-0",
     "libgomp": "libgomp1", "libstdc++": "libstdc++6", "libSM": "libsm6", "libXext": "libxext6",

@@ -33,7 +33,6 @@ def run_tests(layout: Layout, root: str, console: Console, which: str,
     environ = clean_environ()
     # Tests never see the user's installation: each makes a CLEANPLATE_HOME of its own.
     environ.pop("CLEANPLATE_HOME", None)
-    environ["PYTHONDONTWRITEBYTECODE"] = "1"
     environ["CLEANPLATE_TEST_EDITORS"] = which
     environ["CLEANPLATE_TEST_EDITORS_DIR"] = editors.folder(layout)
     command: List[str] = [layout.python, "-m", "pytest", "-rs", "-p", "no:cacheprovider"]
