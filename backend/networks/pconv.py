@@ -1,0 +1,123 @@
+"""Partial-convolution U-Net for image inpainting (Liu et al. 2018, arXiv 1804.07723)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as functional
+from torch import nn
+
+
+class PartialConv2d(nn.Module):
+    """A convolution that sees known pixels only: the answer is scaled by window size / number of
+    known values in the window, and a pixel becomes known where its window held any.
+
+    `mask` is B×1×H×W in [0, 1], the share of the channels known at each pixel (1 or 0 for one
+    feature map, a mean for two joined ones); `x` must be 0 where it is unknown.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, size: int = 3, stride: int = 1, bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.size, self.stride = size, stride
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+            share = functional.avg_pool2d(mask.float(), self.size, self.stride, self.size // 2)
+            seen = (share > 1e-6).float()
+            factor = seen / share.clamp(min=1e-6)  # window size / sum of the mask
+        y = self.conv(x) * factor.to(x.dtype)
+        if self.bias is not None:
+            y = y + self.bias.view(1, -1, 1, 1)
+        return y * seen.to(y.dtype), seen
+
+
+class Down(nn.Module):
+    """Partial convolution of stride 2, batch norm (not in the first), ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, size: int, norm: bool = True) -> None:
+        super().__init__()
+        self.conv = PartialConv2d(inputs, outputs, size, 2, bias=not norm)
+        self.norm = nn.BatchNorm2d(outputs) if norm else nn.Identity()
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y, seen = self.conv(x, mask)
+        return torch.relu(self.norm(y)) * seen.to(y.dtype), seen
+
+
+class Up(nn.Module):
+    """Nearest-neighbour doubling, joined with the skip, partial convolution, leaky ReLU."""
+
+    def __init__(self, inputs: int, skip: int, outputs: int, last: bool = False) -> None:
+        super().__init__()
+        self.conv = PartialConv2d(inputs + skip, outputs, 3, 1, bias=last)
+        self.norm = nn.Identity() if last else nn.BatchNorm2d(outputs)
+        self.inputs, self.skip, self.last = inputs, skip, last
+
+    def forward(
+        self, x: torch.Tensor, mask: torch.Tensor, skip: torch.Tensor, skip_mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+        mask = functional.interpolate(mask, scale_factor=2.0, mode="nearest")
+        share = (mask * self.inputs + skip_mask * self.skip) / (self.inputs + self.skip)
+        y, seen = self.conv(torch.cat([x, skip.to(x.dtype)], 1), share)
+        if self.last:
+            return y, seen
+        y = functional.leaky_relu(self.norm(y), 0.2)
+        return y * seen.to(y.dtype), seen
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Channels and kernel sizes of the encoder's stages, each at half the size before."""
+
+    channels: tuple[int, ...] = (32, 64, 128, 192, 192, 192, 192)
+    sizes: tuple[int, ...] = (7, 5, 5, 3, 3, 3, 3)
+
+
+class PConvUNet(nn.Module):
+    """rgb B×3×H×W in [0, 1], known B×1×H×W (1 = known, 0 = hole), sides multiples of
+    `multiple_of` → B×3×H×W, the network's own picture everywhere (not clamped, not composited).
+    """
+
+    def __init__(self, widths: Widths | None = None) -> None:
+        super().__init__()
+        widths = widths or Widths()
+        channels = widths.channels
+        before = (3, *channels[:-1])
+        self.down = nn.ModuleList(
+            Down(a, b, size, norm=i > 0)
+            for i, (a, b, size) in enumerate(zip(before, channels, widths.sizes, strict=True))
+        )
+        ups = []
+        for i in range(len(channels) - 1, -1, -1):
+            outputs = before[i] if i else 3
+            ups.append(Up(channels[i], before[i], outputs, last=i == 0))
+        self.up = nn.ModuleList(ups)
+        self.multiple_of = 2 ** len(channels)
+        self.frozen = False
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, 0.2, nonlinearity="leaky_relu")
+
+    def train(self, mode: bool = True) -> PConvUNet:
+        """Keeps the encoder's batch norm fixed when `frozen` (the paper's second phase)."""
+        super().train(mode)
+        if mode and self.frozen:
+            for stage in self.down:
+                stage.norm.eval()
+        return self
+
+    def forward(self, rgb: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        x, mask = (rgb - 0.5) * known, known
+        skips = []
+        for stage in self.down:
+            skips.append((x, mask))
+            x, mask = stage(x, mask)
+        for stage in self.up:
+            x, mask = stage(x, mask, *skips.pop())
+        return x + 0.5

@@ -1,0 +1,148 @@
+"""Losses of the fill net: Liu et al. 2018 (valid, hole, perceptual, style, total variation) and
+the optional global and local discriminators of Iizuka et al. 2017."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as functional
+from torch import nn
+
+
+class VGGFeatures(nn.Module):
+    """pool1, pool2, pool3 of torchvision's VGG16 on B×3×H×W RGB in [0, 1]."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        from torchvision.models import vgg16
+
+        net = vgg16(weights=None)
+        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        layers = list(net.features.children())
+        cuts = ((0, 5), (5, 10), (10, 17))
+        self.stages = nn.ModuleList(nn.Sequential(*layers[a:b]) for a, b in cuts)
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
+        self.requires_grad_(False).eval()
+
+    def forward(self, rgb: torch.Tensor) -> list[torch.Tensor]:
+        x = (rgb - self.get_buffer("mean")) / self.get_buffer("std")
+        found = []
+        for stage in self.stages:
+            x = stage(x)
+            found.append(x)
+        return found
+
+
+class RandomFeatures(nn.Module):
+    """Stands in for VGG16 where it is not installed: fixed random orthogonal filters over an
+    image pyramid, whose Gram matrices carry texture well (Ustyuzhaninov et al. 2016). Outputs
+    have unit scale on natural pictures. The same in every run."""
+
+    def __init__(self, channels: int = 96) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(5)
+        filters = []
+        for size in (3, 7, 11):
+            weight = torch.randn(channels, 3 * size * size, generator=generator)
+            weight = weight.view(channels, 3, -1)
+            centred = (torch.arange(channels) >= 8).view(-1, 1, 1)  # the first 8 see colour
+            weight = weight - weight.mean(2, keepdim=True) * centred
+            weight = functional.normalize(weight.flatten(1), dim=1).view(channels, 3, size, size)
+            filters.append(nn.Parameter(weight * 6.0 / size**0.5, requires_grad=False))
+        self.filters = nn.ParameterList(filters)
+
+    def forward(self, rgb: torch.Tensor) -> list[torch.Tensor]:
+        found, x = [], rgb - 0.45
+        for weight in self.filters:
+            found.append(torch.relu(functional.conv2d(x, weight, padding=weight.shape[-1] // 2)))
+            x = functional.avg_pool2d(x, 2)
+        return found
+
+
+def features(vgg: Path | None) -> tuple[nn.Module, str]:
+    """The feature net and what it is called in the model card."""
+    if vgg is not None and vgg.is_file():
+        return VGGFeatures(vgg), "VGG16 (ImageNet)"
+    return RandomFeatures(), "fixed random filters on three scales (no VGG16 here)"
+
+
+def gram(x: torch.Tensor) -> torch.Tensor:
+    b, c, h, w = x.shape
+    flat = x.float().reshape(b, c, h * w)
+    return flat @ flat.transpose(1, 2) / (c * h * w)
+
+
+def seam_variation(picture: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
+    """Total variation of the composite over the hole grown by one pixel."""
+    near = functional.max_pool2d(hole, 3, 1, 1)
+    across = (picture[..., 1:] - picture[..., :-1]).abs() * near[..., 1:] * near[..., :-1]
+    down = (picture[..., 1:, :] - picture[..., :-1, :]).abs() * near[..., 1:, :] * near[..., :-1, :]
+    return across.mean() + down.mean()
+
+
+def paper_losses(
+    net: nn.Module, out: torch.Tensor, truth: torch.Tensor, hole: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """The five terms with the paper's weights. `net` gives features; hole B×1×H×W, 1 = hole."""
+    out = out.float()
+    mixed = truth * (1 - hole) + out * hole
+    difference = (out - truth).abs()
+    terms = {
+        "valid": ((1 - hole) * difference).mean(),
+        "hole": 6.0 * (hole * difference).mean(),
+        "tv": 0.1 * seam_variation(mixed, hole),
+    }
+    both = torch.cat([out.clamp(-0.2, 1.2), mixed.clamp(-0.2, 1.2), truth])
+    perceptual = style = out.new_zeros(())
+    for x in net(both):
+        a, b, t = x.chunk(3)
+        perceptual = perceptual + (a - t).abs().float().mean() + (b - t).abs().float().mean()
+        g = gram(t)
+        style = style + (gram(a) - g).abs().mean() + (gram(b) - g).abs().mean()
+    terms["perceptual"] = 0.05 * perceptual
+    terms["style"] = 120.0 * style
+    return terms
+
+
+def _critic(widths: tuple[int, ...]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    before = 4
+    for width in widths:
+        conv = nn.utils.parametrizations.spectral_norm(nn.Conv2d(before, width, 5, 2, 2))
+        layers += [conv, nn.LeakyReLU(0.2)]
+        before = width
+    layers.append(nn.utils.parametrizations.spectral_norm(nn.Conv2d(before, 1, 3, 1, 1)))
+    return nn.Sequential(*layers)
+
+
+class Critics(nn.Module):
+    """A global one on the whole picture and a local one on the half-size window around the hole,
+    both see the mask, with hinge losses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole = _critic((32, 64, 128, 128, 128))
+        self.local = _critic((32, 64, 128, 128))
+
+    def forward(self, picture: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
+        x = torch.cat([picture - 0.5, hole], 1)
+        window = self._window(x, hole)
+        parts = [self.whole(x).flatten(1), self.local(window).flatten(1)]
+        return torch.cat(parts, 1)
+
+    @staticmethod
+    def _window(x: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
+        side = x.shape[-1]
+        steps = torch.arange(side, device=x.device, dtype=torch.float32)
+        mass = hole.sum((1, 2, 3)).clamp(min=1)
+        cx = (hole.sum((1, 2)) * steps).sum(1) / mass
+        cy = (hole.sum((1, 3)) * steps).sum(1) / mass
+        limit = lambda c: (2 * c / side - 1).clamp(-0.5, 0.5)  # noqa: E731
+        theta = x.new_zeros(len(x), 2, 3, dtype=torch.float32)
+        theta[:, 0, 0] = theta[:, 1, 1] = 0.5
+        theta[:, 0, 2], theta[:, 1, 2] = limit(cx), limit(cy)
+        shape = [len(x), x.shape[1], side // 2, side // 2]
+        grid = functional.affine_grid(theta, shape, align_corners=False)
+        return functional.grid_sample(x.float(), grid, align_corners=False)
