@@ -21,7 +21,8 @@ from plugin.installer.processes import output
 # Distribution → module that the installer's check imports.
 STAND_INS = {"numpy": "numpy", "pillow": "PIL", "opencv-python-headless": "cv2", "scipy": "scipy",
              "rpyc": "rpyc", "safetensors": "safetensors", "onnxruntime": "onnxruntime",
-             "rapidocr": "rapidocr", "numba": "numba", "torch": "torch", "torchvision": "torchvision"}
+             "rapidocr": "rapidocr", "numba": "numba",
+             "torch": "torch", "torchvision": "torchvision"}
 
 
 def wheel(folder: Path, name: str, module: str, version: str) -> None:
