@@ -57,6 +57,7 @@ def fill_plate(
     control: Control,
     *,
     core: np.ndarray | None = None,
+    avoid: np.ndarray | None = None,
     seed: int = 0,
 ) -> np.ndarray:
     """Fills the hole of a picture of any depth with any filler.
@@ -64,6 +65,7 @@ def fill_plate(
     pixels: H×W×(3|4) uint8, uint16 or float32, RGB(A), alpha not multiplied in. hole: H×W uint8,
     non-zero = fill. core: H×W uint8, the mask before it was grown: alpha of the fill is 1 on it
     and on two thirds of the growth and falls across the rest; None = 1 in the whole hole.
+    avoid: H×W uint8, non-zero = neither filled nor sampled (a hole that is filled later).
     Returns a new array like `pixels`, bit-identical outside the hole, in the alpha channel, and
     wherever alpha is 0; transparent pixels are never sampled. The same seed gives the same
     plate. Raises BadInput for wrong shapes or when nothing is left to sample, Cancelled.
@@ -78,6 +80,8 @@ def fill_plate(
         top = 1.0 if pixels.dtype == np.float32 else limits[1]
         known &= pixels[..., 3] >= 0.5 * top
         wanted = wanted & (pixels[..., 3] > 0)
+    if avoid is not None:
+        known &= avoid == 0
     if not wanted.any():
         return plate
     groups = group_holes(wanted.astype(np.uint8) * np.uint8(255), model.description)

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 
 from backend.masks import combine
@@ -44,8 +45,8 @@ def clean(
     if given is not None:
         found = replace(found, given=given)
     with control.stage("fill", "Making the hole"):
-        hole, core = make_hole(source, found, options, control, allowed)
-    plate, fill_model = fill(source, hole, core, options, store, control)
+        hole, core, thin = make_hole(source, found, options, control, allowed)
+    plate, fill_model = fill(source, hole, core, thin, options, store, control)
     with control.stage("fill", "Background ready"):
         result = CleanResult(
             object_mask=limited(found.objects(source.shape), allowed),
@@ -75,8 +76,9 @@ def make_hole(
     options: CleanOptions,
     control: Control,
     limit: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """(hole, core): the masks cleaned and grown, and the part of it that they cover themselves.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(hole, core, thin): the masks cleaned and grown; the part of it that they cover themselves;
+    the part that only text makes.
 
     What the user gave is taken as it is; what the user keeps, and what is transparent, is not
     part of the hole."""
@@ -84,26 +86,32 @@ def make_hole(
     hole, core = combine.object_hole(objects, options.grow)
     control.check()
     text, text_core = combine.text_hole(found.text, options.grow)
+    thin = cv2.subtract(text, hole)
     hole, core = np.maximum(hole, text), np.maximum(core, text_core)
     if found.kept is not None:
         hole[found.kept > 0] = 0
     if found.given is not None:
         hole, core = np.maximum(hole, found.given), np.maximum(core, found.given)
+        thin[found.given > 0] = 0
     if source.transparent is not None:
         hole[source.transparent] = 0
     hole = limited(hole, limit)
-    return hole, np.minimum(core, hole)
+    return hole, np.minimum(core, hole), np.minimum(thin, hole)
 
 
 def fill(
     source: Source,
     hole: np.ndarray,
     core: np.ndarray,
+    thin: np.ndarray,
     options: CleanOptions,
     store: ModelStore,
     control: Control,
 ) -> tuple[np.ndarray, Any]:
-    """(plate, the description of the model that filled it, or None when nothing was filled)."""
+    """(plate, the description of the model that filled it, or None when nothing was filled).
+
+    Text is filled before the people beside it: its strokes have their background close by, and
+    must not be taken for a part of a hole many times their size."""
     if not options.fill or not hole.any():
         return source.pixels.copy(), None
     from backend.fill.plate import fill_plate
@@ -111,21 +119,28 @@ def fill(
     used: list[Any] = []
     with control.stage("fill", "Filling the background"):
         alone, hole_left = source.split_isolated(hole)
-        if not hole_left.any():
-            plate = source.pixels.copy()
-        else:
-            if not source.has_known(hole_left):
-                raise BadInput(
-                    "The masks cover the whole picture, so there is no background to fill from. "
-                    "Mark a smaller area."
-                )
+        if hole_left.any() and not source.has_known(hole_left):
+            raise BadInput(
+                "The masks cover the whole picture, so there is no background to fill from. "
+                "Mark a smaller area."
+            )
+        first = np.minimum(thin, hole_left)
+        second = cv2.subtract(hole_left, first)
+        parts = [(p, a) for p, a in ((first, second), (second, None)) if p.any()]
+        shares = share_out(control, [int(np.count_nonzero(p)) for p, _ in parts])
 
-            def work(model: Any, _scale: float) -> np.ndarray:
-                used[:] = [model.description]
-                return fill_plate(
-                    source.pixels, hole_left, model, control, core=core, seed=options.seed)
+        def work(model: Any, _scale: float) -> np.ndarray:
+            used[:] = [model.description]
+            plate = source.pixels
+            for (part, avoid), inner in zip(parts, shares, strict=True):
+                plate = fill_plate(
+                    plate, part, model, inner, core=core, avoid=avoid, seed=options.seed)
+            return plate
 
+        if parts:
             plate = store.run("fill", options.fill_model, control, work, find.device_of(options))
+        else:
+            plate = source.pixels.copy()
         if alone.any():
             plate[..., 3][alone > 0] = 0
             control.note(
@@ -133,6 +148,22 @@ def fill(
                 "background there to fill from."
             )
     return plate, used[0] if used else None
+
+
+def share_out(control: Control, sizes: list[int]) -> list[Control]:
+    """One control for each part of a stage, whose progress is a share of the whole."""
+    result, done, total = [], 0, max(1, sum(sizes))
+    for size in sizes:
+
+        def report(_stage: str, fraction: float, text: str, start: int = done, of: int = size
+                   ) -> None:
+            control.progress((start + fraction * of) / total, text)
+
+        inner = Control(report, control.is_cancelled)
+        inner.notes, inner.seconds = control.notes, control.seconds
+        result.append(inner)
+        done += size
+    return result
 
 
 def limited(mask: np.ndarray, limit: np.ndarray | None) -> np.ndarray:

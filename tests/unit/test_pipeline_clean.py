@@ -198,3 +198,15 @@ def test_cancel_stops_between_the_stages() -> None:
     with pytest.raises(Cancelled):
         run(scene(), store, control)
     assert "fill" not in store.used
+
+
+def test_text_is_filled_first_and_never_from_the_people_beside_it() -> None:
+    picture = scene()
+    picture[20:28, 40:70] = (20, 20, 220)  # a line that touches both people
+    store = Store()
+    result = run(picture, store)
+    fills = store.models["fill"].seen
+    assert max(np.count_nonzero(f) for f in fills[:-1]) < np.count_nonzero(fills[-1])
+    assert (result.plate[..., 0][result.hole > 0] < 180).all()  # no red was sampled
+    total = sum(np.count_nonzero(f) for f in fills)
+    assert total == np.count_nonzero(result.hole)  # each pixel filled once
