@@ -1,17 +1,22 @@
 """Which pixels of a text line belong to its strokes. Works on crops in which every line lies
-level and has the same height, so that captions and headlines look alike."""
+level and has the same height, so that captions and headlines look alike to the net."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from backend.masks.text_lines import Region
+from backend.values import Control, ModelUnavailable
 
-MARGIN = 0.6  # crop margin on every side in line heights
-SCALE_RANGE = (24, 72)  # smallest and largest height of a line in its crop, pixels
+BOX = 44  # height of a detector's box in its crop, px; the ink is about two thirds of it
+ABOVE, BESIDE = 0.32, 1.0  # margins of a crop in box heights
+LONGEST = 1536  # crops of longer lines are cut in parts (px)
+BATCH_PIXELS = 400_000
 
 
 @dataclass(frozen=True)
@@ -26,37 +31,48 @@ class Crop:
     region: Region
 
 
+@dataclass(frozen=True)
+class Strokes:
+    """h×w float32 maps of a crop in [0, 1]: `text` (glyphs with outline), `effect` (shadow or
+    glow), `plate`; `crop` is where they lie."""
+
+    crop: Crop
+    text: np.ndarray
+    effect: np.ndarray
+    plate: np.ndarray
+
+
 def cut(rgb: np.ndarray, region: Region) -> Crop:
-    """Cuts a region (with a margin) out of an H×W×3 uint8 image, turned level."""
-    height = float(np.clip(region.height, *SCALE_RANGE))
-    scale = height / region.height
-    pad = MARGIN * height
-    w, h = int(round(region.length * scale + 2 * pad)), int(round(height + 2 * pad))
+    """Cuts a region with its margins out of an H×W×3 uint8 image, turned level."""
+    scale = BOX / region.height
+    beside, above = BESIDE * BOX, ABOVE * BOX
+    w = int(round(region.length * scale + 2 * beside))
+    h = int(round(BOX + 2 * above))
     along, across = region.axes
     linear = np.stack([along, across]) * scale
-    offset = np.array([w / 2, h / 2]) - linear @ np.array([region.cx, region.cy])
-    matrix = np.concatenate([linear, offset[:, None]], 1)
-    source = rgb
-    if scale < 0.7:  # avoid aliasing: blur before sampling coarsely
-        source, matrix_source = shrunk(rgb, region, scale)
+    middle = np.array([(w - 1) / 2, (h - 1) / 2])
+    matrix = np.concatenate(
+        [linear, (middle - linear @ np.array([region.cx, region.cy]))[:, None]], 1
+    )
+    if scale < 0.7:  # average first: sampling alone would miss thin strokes
+        small, to_image = shrunk(rgb, region, scale)
+        from_small = (np.vstack([matrix, [0, 0, 1]]) @ to_image)[:2]
         crop = cv2.warpAffine(
-            source, np.vstack([matrix, [0, 0, 1]])[:2] @ matrix_source, (w, h),
-            flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101,
+            small, from_small, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
     else:
         crop = cv2.warpAffine(
-            source, matrix, (w, h), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+            rgb, matrix, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
     hint = np.zeros((h, w), np.float32)
-    m = int(round(pad))
-    hint[m : h - m, m : w - m] = 1
+    hint[round(above) : h - round(above), round(beside) : w - round(beside)] = 1
     return Crop(crop, matrix, hint, scale, region)
 
 
 def shrunk(rgb: np.ndarray, region: Region, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """The part of the image around a region, area-averaged down by `scale`, and the 3×3 matrix
     from its pixels to image pixels."""
-    corners = region.corners(grow=MARGIN * region.height + 2)
+    corners = region.corners(grow=BESIDE * region.height + 2)
     h, w = rgb.shape[:2]
     x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [w - 2, h - 2])
     x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int), [x0 + 2, y0 + 2], [w, h])
@@ -69,47 +85,105 @@ def shrunk(rgb: np.ndarray, region: Region, scale: float) -> tuple[np.ndarray, n
     return small, to_image
 
 
-def by_colour(crop: Crop) -> np.ndarray:
-    """Strokes by colour alone: h×w float32 in [0, 1].
+class StrokeFinder:
+    """The built-in stroke net (`text-strokes`)."""
 
-    The colours of the crop's rim are the background; k-means in Lab splits the box, and clusters
-    that the rim rarely shows are strokes.
-    """
-    lab = cv2.cvtColor(crop.rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
-    flat = lab.reshape(-1, 3)
-    box = crop.hint > 0
-    inside = lab[box]
-    step = max(1, len(inside) // 4000)
-    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 0.5)
-    cv2.setRNGSeed(1)
-    _, _, centres = cv2.kmeans(
-        np.ascontiguousarray(inside[::step]), 4, np.empty(0, np.int32), criteria, 1,
-        cv2.KMEANS_PP_CENTERS,
-    )
-    distance = ((flat[:, None] - centres[None]) ** 2).sum(2)
-    label = distance.argmin(1).reshape(box.shape)
-    in_box = np.bincount(label[box], minlength=4) / max(1, box.sum())
-    on_rim = np.bincount(label[~box], minlength=4) / max(1, (~box).sum())
-    stroke = (on_rim < 0.7 * in_box) & (in_box < 0.75)
-    return (stroke[label] & (cv2.dilate(crop.hint, np.ones((3, 3))) > 0)).astype(np.float32)
+    def __init__(self, net: Any, device: str) -> None:
+        self._net, self._device = net, device
+
+    def find(self, rgb: np.ndarray, regions: list[Region], control: Control) -> list[Strokes]:
+        """Strokes of every region of an H×W×3 uint8 RGB image, in the order of `regions`."""
+        parts = [p for region in regions for p in split(region)]
+        crops = [cut(rgb, region) for region in parts]
+        order = sorted(range(len(crops)), key=lambda i: crops[i].rgb.shape[1])
+        found: dict[int, Strokes] = {}
+        batch: list[int] = []
+        for n, i in enumerate(order):
+            batch.append(i)
+            h, w = crops[i].rgb.shape[:2]
+            last = n + 1 == len(order)
+            wide = w if last else crops[order[n + 1]].rgb.shape[1]
+            if last or h * wide * (len(batch) + 1) > BATCH_PIXELS:
+                for j, maps in zip(batch, self._run([crops[j] for j in batch]), strict=True):
+                    found[j] = Strokes(crops[j], *maps)
+                batch = []
+                control.progress((n + 1) / len(order))
+        return [found[i] for i in range(len(crops))]
+
+    def _run(self, crops: list[Crop]) -> list[np.ndarray]:
+        """3×h×w maps of crops of the same height, padded to one width."""
+        import torch
+
+        h = -(-crops[0].rgb.shape[0] // 8) * 8
+        w = -(-max(c.rgb.shape[1] for c in crops) // 8) * 8
+        x = np.zeros((len(crops), h, w, 4), np.float32)
+        for n, crop in enumerate(crops):
+            ch, cw = crop.hint.shape
+            x[n, ..., :3] = np.pad(
+                crop.rgb, ((0, h - ch), (0, w - cw), (0, 0)), mode="edge"
+            ) * np.float32(1 / 255)
+            x[n, :ch, :cw, 3] = crop.hint
+        with torch.inference_mode():  # NHWC in memory is channels_last for torch
+            y = self._net(torch.from_numpy(x).to(self._device).permute(0, 3, 1, 2)).sigmoid()
+        maps = y.float().cpu().numpy()
+        sizes = [c.hint.shape for c in crops]
+        return [m[:, :ch, :cw] for m, (ch, cw) in zip(maps, sizes, strict=True)]
+
+
+def split(region: Region) -> list[Region]:
+    """Very long lines in overlapping parts, so that batches stay small."""
+    room = LONGEST / BOX * region.height
+    if region.length <= room:
+        return [region]
+    n = int(np.ceil(region.length / room))
+    length = region.length / n + region.height
+    along, _ = region.axes
+    parts = []
+    for i in range(n):
+        t = (i + 0.5) / n - 0.5
+        x, y = np.array([region.cx, region.cy]) + along * t * region.length
+        parts.append(replace(region, cx=float(x), cy=float(y), length=length))
+    return parts
 
 
 def paste(target: np.ndarray, values: np.ndarray, crop: Crop) -> None:
     """Writes a crop's h×w map back into the H×W float32 `target`, keeping the larger value."""
+    h, w = values.shape
     corners = cv2.transform(
-        np.array([[[0, 0], [0, values.shape[0]], [values.shape[1], 0], values.shape[::-1]]],
-                 np.float32),
+        np.array([[[-1, -1], [-1, h], [w, h], [w, -1]]], np.float32),
         cv2.invertAffineTransform(crop.matrix),
     )[0]
-    h, w = target.shape
-    x0, y0 = np.clip(np.floor(corners.min(0)).astype(int) - 1, 0, [w, h])
-    x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, [w, h])
+    height, width = target.shape
+    x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [width, height])
+    x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, [width, height])
     if x1 <= x0 or y1 <= y0:
         return
     matrix = crop.matrix.copy()
     matrix[:, 2] += matrix[:, :2] @ np.array([x0, y0])
     part = cv2.warpAffine(
-        values, matrix, (int(x1 - x0), int(y1 - y0)),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        values, matrix, (int(x1 - x0), int(y1 - y0)), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     )
     np.maximum(target[y0:y1, x0:x1], part, out=target[y0:y1, x0:x1])
+
+
+def load(entry: Any, files: dict[str, Path], device: str, control: Control) -> StrokeFinder:
+    """Loader for the catalogue; raises ModelUnavailable for a file of another network."""
+    path = files.get("text-strokes.safetensors") or next(iter(files.values()))
+    return StrokeFinder(load_net(path, device), device)
+
+
+def load_net(path: Path, device: str) -> Any:
+    import torch
+    from safetensors.torch import load_file
+
+    from backend.networks.strokes import StrokeNet
+
+    net = StrokeNet()
+    state = {k: v.float() for k, v in load_file(path).items()}
+    own = net.state_dict()
+    wrong = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
+    wrong += [k for k in state if k not in own or state[k].shape != own[k].shape]
+    if wrong:
+        raise ModelUnavailable(f"{path.name} is not a stroke net: {wrong[:3]}")
+    net.load_state_dict(state, strict=False)
+    return net.to(device).eval().to(memory_format=torch.channels_last)

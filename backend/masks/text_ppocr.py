@@ -13,12 +13,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from backend.masks.text_lines import Region, merge, regions_of
+from backend.masks.text_lines import Region, regions_of
 from backend.values import Control, ModelUnavailable
 
 MODEL = "PP-OCRv6_det_small.onnx"
-COARSE = 1024  # long side of the pass over the whole image
-TILE, OVERLAP = 1024, 160
+# Lower than the 0.3 and 0.5 of the detector's own settings: faint lines are candidates too.
+THRESHOLD, LEAST_SCORE = 0.2, 0.3
 
 
 def wheel_file(name: str) -> Path:
@@ -74,7 +74,9 @@ def cancellable(control: Control):
 
 
 class Detector:
-    """Finds text lines at all sizes: a coarse pass for headlines, tiles for captions."""
+    """Text lines at one scale; see text_scales for all sizes."""
+
+    coarse = 1024
 
     def __init__(self, path: Path | None = None) -> None:
         self._session = open_session(path or wheel_file(MODEL))
@@ -91,31 +93,8 @@ class Detector:
         with cancellable(control) as options:
             return self._session.run(None, {self._input: np.ascontiguousarray(x)}, options)[0][0, 0]
 
-    def regions(self, rgb: np.ndarray, control: Control) -> list[Region]:
-        """Text lines of an H×W×3 uint8 RGB image of any size, in image pixels."""
-        long = max(rgb.shape[:2])
-        scale = min(COARSE / long, 2.0)
-        found = self._pass(rgb, scale, control)
-        if scale < 0.8:
-            for n, (y, x) in enumerate(tiles := tile_corners(rgb.shape[:2], TILE, OVERLAP)):
-                control.progress(n / len(tiles))
-                tile = rgb[y : y + TILE, x : x + TILE]
-                found += [r.scaled(1, 1, x, y) for r in self._pass(tile, 1.0, control)]
-        return merge(found)
-
-    def _pass(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
+    def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
+        """Lines, and what may be lines (the stroke net decides), in the image's pixels."""
         p = self.probability(rgb, scale, control)
         sx, sy = rgb.shape[1] / p.shape[1], rgb.shape[0] / p.shape[0]
-        return [r.scaled(sx, sy) for r in regions_of(p)]
-
-
-def tile_corners(shape: tuple[int, int], tile: int, overlap: int) -> list[tuple[int, int]]:
-    """(y, x) of tiles that cover an image, spread evenly, each `overlap` into the next."""
-
-    def starts(side: int) -> list[int]:
-        if side <= tile:
-            return [0]
-        n = int(np.ceil((side - overlap) / (tile - overlap)))
-        return [round(i * (side - tile) / (n - 1)) for i in range(n)]
-
-    return [(y, x) for y in starts(shape[0]) for x in starts(shape[1])]
+        return [r.scaled(sx, sy) for r in regions_of(p, threshold=THRESHOLD, keep=LEAST_SCORE)]

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from backend.masks import combine
+from backend.masks import combine, text_filter
 from backend.models.interfaces import Description
 from backend.models.store import ModelStore
 from backend.pipeline.source import Source
@@ -193,11 +193,8 @@ def find_text(
         return model.find(source.rgb8, control)
 
     found = store.run("text", options.text_model, control, work, device_of(options))
-    taken = combine.chosen_lines(found.lines, options.keep_text_below, options.only_text_in)
-    mask = combine.filter_text(
-        combine.binary(found.mask), found.lines, taken, options.only_text_in)
-    lines = tuple(line for line, go in zip(found.lines, taken, strict=True) if go)
-    return mask, lines
+    taken = text_filter.apply(found, options, source.rgb8, control)
+    return taken.mask, taken.lines
 
 
 def device_of(options: CleanOptions) -> str | None:

@@ -7,14 +7,15 @@ import argparse
 import torch
 import torch.nn.functional as F
 
+from backend.masks.strokes import BOX
 from backend.networks.strokes import StrokeNet
 from backend.training.render_text_load import Pool, add_text_arguments, renderer
-from backend.training.render_text_scene import Layout, Scene, TextRenderer, chance, local, uniform
+from backend.training.render_text_scene import Layout, Scene, TextRenderer, chance, uniform
 from backend.training.trainer import Settings, Trainer, add_common_arguments
 
-# Crops as backend.masks.strokes cuts them: the line's ink is 20 to 80 px high.
+# Crops as backend.masks.strokes cuts them: the line's ink is about 28 px high.
 LAYOUT = Layout(
-    128, 384, ((20, 80), (18, 60), (12, 40), (8, 24)), centred=True, follow=0.7, negative=0.1
+    72, 256, ((16, 44), (14, 36), (10, 28)), centred=True, follow=0.7, negative=0.08
 )
 
 
@@ -24,28 +25,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def hints(scene: Scene, draw: TextRenderer) -> torch.Tensor:
-    """B×1×H×W: 1 in a box around the first line as a detector would draw it: jittered, often
-    cut off at an end, sometimes missing; a random box where there is no line."""
+    """B×1×H×W: 1 in the detector's box, which crops have at a fixed height in the middle: its
+    ends jittered, often cut off, the whole box sometimes missing; anywhere without a line."""
     line = scene.lines[0]
     h, w = scene.image.shape[2:]
     one = torch.zeros_like(line["size"])
     real = line["valid"] > 0
-    size = torch.where(real, line["size"], uniform(one, 16, 70)) * uniform(one, 0.85, 1.35)
-    length = torch.where(real, line["length"], uniform(one, 30, 400))
-    box = {**line, "size": size, "bend": one, "radius": one + torch.inf, "lean": one, "tilt": one,
-           "y": torch.where(real, line["y"], one + h / 2) + uniform(one, -0.1, 0.1) * size,
-           "angle": line["angle"] + uniform(one, -0.03, 0.03)}  # fmt: skip
-    u, v = local(box, draw.grid(h, w))
-    loose = uniform(one, -0.15, 0.35) * size
+    length = torch.where(real, line["length"], uniform(one, 30, 280))
+    loose = uniform(one, -0.1, 0.5) * line["size"]
     cut = chance(one, 0.35) * uniform(one, 0, 0.8) * length
     left = chance(one, 0.5) * cut
+    x, y = draw.grid(h, w)
     b = lambda t: t.view(-1, 1, 1)  # noqa: E731
     inside = (
-        (u > b(-length / 2 - loose + left))
-        & (u < b(length / 2 + loose - (cut - left)))
-        & (v.abs() < b(size / 2))
+        (x > b(line["x"] - length / 2 - loose + left))
+        & (x < b(line["x"] + length / 2 + loose - (cut - left)))
+        & ((y - (h - 1) / 2).abs() < BOX / 2)
     )
-    return (inside.float() * b(chance(one, 0.85)))[:, None]
+    return (inside.float() * b(chance(one, 0.9)))[:, None]
 
 
 def loss(net: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]):
@@ -64,17 +61,19 @@ def loss(net: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]):
 
 def run(args: argparse.Namespace) -> int:
     about = {"model": "StrokeNet", "data": "rendered text on the training photos"}
-    settings = Settings.of("text-strokes", args, **({} if args.rate else {"learning_rate": 2e-3}))
+    rate = args.rate or 3e-3
+    settings = Settings.of("text-strokes", args, warmup=60)
+    settings.learning_rate = rate
     trainer = Trainer(StrokeNet(), settings, loss, about)
     draw = renderer(args, trainer)
-    size = args.batch or (64 if trainer.device.type == "cuda" else 8)
+    size = args.batch or (96 if trainer.device.type == "cuda" else 8)
 
     def compose(step: int) -> tuple[torch.Tensor, ...]:
         scene = draw.scenes(size, LAYOUT, settings.seed * 7919 + 2 * step)
         x = torch.cat([scene.image, hints(scene, draw)], 1)
         return x, torch.cat([scene.text, scene.effects, scene.plate], 1)
 
-    pool = Pool(compose, size, reuse=3, keep=48)
+    pool = Pool(compose, size, reuse=4, keep=120)
 
     def batches(step: int) -> tuple[torch.Tensor, torch.Tensor]:
         x, target = pool.draw(step)

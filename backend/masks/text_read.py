@@ -1,0 +1,69 @@
+"""Reads the words of found lines with the recogniser that the rapidocr wheel carries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from backend.masks.text_ppocr import cancellable, open_session, wheel_file
+from backend.values import Control, TextLine
+
+MODEL = "PP-OCRv6_rec_small.onnx"
+HEIGHT = 48  # px, what the recogniser was trained on
+WIDEST = 1600
+
+
+class Reader:
+    """PP-OCRv6 small recogniser (Apache-2.0), a CTC network over 18,709 characters."""
+
+    def __init__(self) -> None:
+        self._session = open_session(wheel_file(MODEL))
+        self._input = self._session.get_inputs()[0].name
+        listed = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
+        self._characters = ["", *listed, " "]  # 0 is CTC's blank
+
+    def read(
+        self, rgb: np.ndarray, lines: Sequence[TextLine], control: Control
+    ) -> tuple[TextLine, ...]:
+        """The lines with their `words` filled in; `rgb` is H×W×3 uint8, polygons have 4 corners
+        (clockwise from the line's start)."""
+        out = []
+        for n, line in enumerate(lines):
+            control.progress(n / len(lines), "reading")
+            out.append(replace(line, words=self._read_one(rgb, line.polygon, control)))
+        return tuple(out)
+
+    def _read_one(self, rgb: np.ndarray, polygon: np.ndarray, control: Control) -> str:
+        crop = level(rgb, np.asarray(polygon, np.float32))
+        bgr = crop[..., ::-1].astype(np.float32) * (2 / 255) - 1
+        with cancellable(control) as options:
+            scores = self._session.run(
+                None, {self._input: np.ascontiguousarray(bgr.transpose(2, 0, 1)[None])}, options
+            )[0][0]
+        best = scores.argmax(1)
+        kept = best[(best > 0) & np.concatenate([[True], best[1:] != best[:-1]])]
+        return "".join(self._characters[i] for i in kept if i < len(self._characters)).strip()
+
+
+def level(rgb: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """A quadrilateral cut out level, HEIGHT px high; upright columns are laid on their side."""
+    if len(corners) != 4:
+        corners = cv2.boxPoints(cv2.minAreaRect(corners))
+    wide = max(np.hypot(*(corners[1] - corners[0])), 1.0)
+    high = max(np.hypot(*(corners[3] - corners[0])), 1.0)
+    if high > 1.5 * wide:  # first corner first: top to bottom becomes left to right
+        corners, wide, high = np.roll(corners, 1, 0), high, wide
+    margin = 0.12 * high
+    along = (corners[1] - corners[0]) / wide
+    across = (corners[3] - corners[0]) / high
+    signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32) * margin
+    corners = corners + signs[:, :1] * along + signs[:, 1:] * across
+    width = int(np.clip(round(HEIGHT * (wide + 2 * margin) / (high + 2 * margin)), 16, WIDEST))
+    target = np.array([[0, 0], [width, 0], [width, HEIGHT], [0, HEIGHT]], np.float32)
+    matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
+    return cv2.warpPerspective(
+        rgb, matrix, (width, HEIGHT), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
+    )
