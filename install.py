@@ -98,7 +98,7 @@ def install(options: argparse.Namespace, layout: Layout, console: Console,
         known["folders"].append(layout.bin)
         known["version"] = version()
         manifest.save(layout, known)
-        if changed:
+        if changed and os.path.exists(os.path.join(layout.home, "run", "backend.json")):
             # A backend of the version before would go on answering; the next use starts the new.
             call(program(layout, "stop"), layout)
     models(options, layout, console)

@@ -51,8 +51,8 @@ def show(home: str, folder: Path) -> int:
     write_layers(layered, picture, reply)
     before_after(picture, reply).save(shown)
     models = reply.report.get("models", {})
-    print("    found %d person(s) and %d line(s) of text; %.1f s in all, models: %s" % (
-        len(reply.people), len(reply.lines), seconds,
+    print("    found %s and %d line(s) of text; %.1f s in all, models: %s" % (
+        "people" if reply.object_mask else "nobody", len(reply.lines), seconds,
         ", ".join("%s %s" % pair for pair in sorted(models.items()))))
     print("    layers:        %s\n    before, after: %s" % (layered, shown))
     return 0

@@ -17,7 +17,7 @@ def compose() -> np.ndarray:
     """The photo as an advert: H×W×4 uint8 RGBA, opaque."""
     picture = Picture.open(PHOTO).convert("RGBA")
     draw = ImageDraw.Draw(picture)
-    for text, size, top in ((HEADLINE, 64, 30), (LINE, 24, 104)):
+    for text, size, top in ((HEADLINE, 60, 400), (LINE, 24, 468)):
         # The font that comes with Pillow, so that nothing of the system's is needed.
         font = ImageFont.load_default(size)
         place = (picture.width // 2, top)
