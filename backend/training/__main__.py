@@ -15,6 +15,7 @@ NAMES = {
     "maskrcnn": "fine-tune torchvision's Mask R-CNN on Penn-Fudan-style folders",
     "click": "the built-in click net, DeepMask and DeepCrop",
     "text": "the built-in PSENet",
+    "adverts": "compose adverts with exact masks, for tuning the text masks",
     "strokes": "the net for the strokes of letters",
     "fill": "the partial-convolution fill net",
 }
