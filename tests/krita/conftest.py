@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,19 @@ class Editor(Krita):
 
     def trigger(self, action: str) -> None:
         self.ask("app.action(name).trigger()", name=action)
+
+    def activate(self, name: str) -> None:
+        """Makes a layer active; Krita itself activates new ones a moment later."""
+        for _ in range(2):
+            self.ask("doc().setActiveNode(layer(name))", name=name)
+            self.wait(
+                lambda: self.eval(
+                    "active_name() == name or doc().setActiveNode(layer(name))", name=name
+                ),
+                f"{name} is active",
+                10,
+            )
+            time.sleep(0.3)
 
     def finish(self, seconds: float = SEARCH_SECONDS) -> str:
         """Waits for the end of all runs; what the panel says then."""

@@ -56,7 +56,7 @@ def install_backend(home: Path) -> None:
     program = home / "bin" / "cleanplate"
     program.parent.mkdir(parents=True, exist_ok=True)
     program.write_text(
-        f'#!/bin/sh\nPYTHONPATH="{REPO}" exec nice -n 5 "{sys.executable}" -m backend "$@"\n'
+        f'#!/bin/sh\nPYTHONPATH="{REPO}" exec "{sys.executable}" -m backend "$@"\n'
     )
     program.chmod(0o755)
 

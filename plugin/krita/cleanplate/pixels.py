@@ -8,7 +8,7 @@ lock and so the editor's event loop. Masks are one byte a pixel, 255 = remove, r
 from __future__ import annotations
 
 import re
-from typing import Any, Iterator, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from .values import Bounds
 
@@ -112,3 +112,27 @@ def white(mask: bytes) -> bytearray:
             wide[channel::4] = piece
         out[4 * start : 4 * start + len(wide)] = wide
     return out
+
+
+def edges(mask: bytes, box: Bounds) -> List[Tuple[int, int, int, int]]:
+    """The outline of a mask that covers `box`: (x0, y0, x1, y1) along pixel borders.
+
+    x and y are image pixels. Straight pieces are joined, so that few lines are drawn.
+    """
+    width, pieces = box.width, []
+    above = bytes(width)
+    standing: Dict[int, int] = {}  # x of a vertical border → the y where it began
+    for row in range(box.height + 1):
+        here = mask[row * width : (row + 1) * width] if row < box.height else bytes(width)
+        y = box.y + row
+        if here != above:
+            differ = int.from_bytes(here, "little") ^ int.from_bytes(above, "little")
+            for found in _RUN.finditer(differ.to_bytes(width, "little")):
+                pieces.append((box.x + found.start(), y, box.x + found.end(), y))
+            borders = {x for found in _RUN.finditer(here) for x in found.span()}
+            for x in [x for x in standing if x not in borders]:
+                pieces.append((box.x + x, standing.pop(x), box.x + x, y))
+            for x in borders:
+                standing.setdefault(x, y)
+        above = here
+    return pieces

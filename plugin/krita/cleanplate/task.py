@@ -7,7 +7,7 @@ import traceback
 from typing import Any, Callable, Iterator, Optional
 
 from .client import BackendError, JobCancelled
-from .qt import QObject, QTimer, Signal
+from .qt import QObject, QTimer, Signal, alive
 from .translate import tr
 
 POLL_SECONDS = 0.1
@@ -46,7 +46,7 @@ class Task(QObject):
         return self._cancelled.is_set()
 
     def report(self, stage: str, fraction: float, text: str) -> None:
-        if not self.cancelled:
+        if not self.cancelled and alive(self):
             self.progress.emit(stage, fraction, text)
 
     def wait(self, job: Any) -> Any:
@@ -73,7 +73,8 @@ class Task(QObject):
             result = self._work(self)
         except BaseException as problem:  # every failure must reach the user
             error = problem
-        self._finished.emit(result, error)
+        if alive(self):  # its window may have been closed, and Krita with it
+            self._finished.emit(result, error)
 
     def _finish(self, result: Any, error: Optional[BaseException]) -> None:
         _alive.discard(self)

@@ -1,0 +1,350 @@
+"""A stateful stand-in for libkis: node tree, pixels, undo, the active node, selections.
+
+It keeps what FACTS say about the real one: integer pixels are B, G, R, A; setPixelData wants
+exactly width·height·pixel size bytes; groups have no pixels but a projection; one addChildNode
+into the image is one undo step, and nothing else is; the inserted node becomes active a moment
+later; every call belongs to the GUI thread. Tests read `writes` to see who was written to.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import Any
+
+import numpy as np
+from PyQt6.QtCore import QByteArray, QObject, QTimer, QUuid
+
+MARGIN = 64  # pixels around the canvas that a layer can hold
+CHANNELS = {"RGBA": 4, "GRAYA": 2, "CMYKA": 5}
+TYPES = {"U8": np.uint8, "U16": np.uint16}
+_numbers = itertools.count(1)
+
+
+def gui_thread() -> None:
+    assert threading.current_thread() is threading.main_thread(), "libkis off the GUI thread"
+
+
+class Selection:
+    def __init__(self, x: int, y: int, coverage: np.ndarray) -> None:
+        self._x, self._y, self._coverage = x, y, coverage
+
+    def x(self) -> int:
+        return self._x
+
+    def y(self) -> int:
+        return self._y
+
+    def width(self) -> int:
+        return self._coverage.shape[1]
+
+    def height(self) -> int:
+        return self._coverage.shape[0]
+
+    def pixelData(self, x: int, y: int, w: int, h: int) -> QByteArray:
+        gui_thread()
+        out = np.zeros((h, w), np.uint8)
+        for row in range(h):
+            for column in range(w):
+                inside = (y + row - self._y, x + column - self._x)
+                if 0 <= inside[0] < self.height() and 0 <= inside[1] < self.width():
+                    out[row, column] = self._coverage[inside]
+        return QByteArray(out.tobytes())
+
+
+class Node:
+    def __init__(self, document: Document, name: str, kind: str) -> None:
+        self.document, self.kind = document, kind
+        self.space = document.space
+        self.parent: Node | None = None
+        self.nodes: list[Node] = []
+        self.writes = 0
+        self.state = {"name": name, "visible": True, "opacity": 255, "blending": "normal",
+                      "inherit": False, "through": False}
+        self._id = QUuid.createUuid()
+        self.pixels = self._blank()
+
+    def _blank(self) -> np.ndarray:
+        height, width = self.document.size[1] + 2 * MARGIN, self.document.size[0] + 2 * MARGIN
+        return np.zeros((height, width, CHANNELS[self.space[0]]), TYPES[self.space[1]])
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
+
+    def name(self) -> str:
+        return self.state["name"]
+
+    def type(self) -> str:
+        return self.kind
+
+    def visible(self) -> bool:
+        return self.state["visible"]
+
+    def opacity(self) -> int:
+        return self.state["opacity"]
+
+    def blendingMode(self) -> str:
+        return self.state["blending"]
+
+    def inheritAlpha(self) -> bool:
+        return self.state["inherit"]
+
+    def passThroughMode(self) -> bool:
+        return self.state["through"]
+
+    def setVisible(self, value: bool) -> None:
+        self.state["visible"] = value
+
+    def setOpacity(self, value: int) -> None:
+        self.state["opacity"] = value
+
+    def setBlendingMode(self, value: str) -> None:
+        self.state["blending"] = value
+
+    def setPassThroughMode(self, value: bool) -> None:
+        self.state["through"] = value
+
+    def uniqueId(self) -> QUuid:
+        return self._id
+
+    def colorModel(self) -> str:
+        return self.space[0]
+
+    def colorDepth(self) -> str:
+        return self.space[1]
+
+    def colorProfile(self) -> str:
+        return self.space[2]
+
+    def setColorSpace(self, model: str, depth: str, profile: str) -> bool:
+        gui_thread()
+        before, self.space = self.space, (model, depth, profile)
+        old, self.pixels = self.pixels, self._blank()
+        unit = old / np.iinfo(old.dtype).max
+        color, alpha = unit[..., :-1], unit[..., -1:]
+        if before[0] != model:
+            color = np.repeat(color.mean(axis=2, keepdims=True), CHANNELS[model] - 1, axis=2)
+        new = np.concatenate([color, alpha], axis=2) * np.iinfo(self.pixels.dtype).max
+        self.pixels[:] = np.rint(new)
+        return True
+
+    def childNodes(self) -> list[Node]:
+        gui_thread()
+        return list(self.nodes)
+
+    def parentNode(self) -> Node | None:
+        return self.parent
+
+    def addChildNode(self, child: Node, above: Node | None) -> bool:
+        gui_thread()
+        place = len(self.nodes) if above is None else self.nodes.index(above) + 1
+
+        def redo() -> None:
+            self.nodes.insert(place, child)
+            child.parent = self
+
+        def undo() -> None:
+            self.nodes.remove(child)
+            child.parent = None
+
+        redo()
+        if self.attached():
+            self.document.undo_steps.append((undo, redo))
+            self.document.redo_steps.clear()
+            QTimer.singleShot(10, lambda: self.document.now_active(child))
+        return True
+
+    def remove(self) -> bool:
+        gui_thread()
+        assert self.parent is not None
+        self.parent.nodes.remove(self)
+        self.parent = None
+        return True
+
+    def attached(self) -> bool:
+        node: Node | None = self
+        while node is not None:
+            if node is self.document.root:
+                return True
+            node = node.parent
+        return False
+
+    def pixelData(self, x: int, y: int, w: int, h: int) -> QByteArray:
+        gui_thread()
+        source = np.zeros_like(self.pixels) if self.kind == "grouplayer" else self.pixels
+        return self._cut(source, x, y, w, h)
+
+    def projectionPixelData(self, x: int, y: int, w: int, h: int) -> QByteArray:
+        gui_thread()
+        return self._cut(self.projection(), x, y, w, h)
+
+    def projection(self) -> np.ndarray:
+        if self.kind != "grouplayer":
+            return self.pixels
+        out = np.zeros_like(self.pixels)
+        for node in self.nodes:
+            if node.visible() and not node.kind.endswith("mask"):
+                top = node.projection()
+                shown = top[..., -1:] > 0
+                out = np.where(shown, top, out)
+        return out
+
+    def setPixelData(self, data: Any, x: int, y: int, w: int, h: int) -> bool:
+        gui_thread()
+        if self.kind != "paintlayer":
+            return False
+        flat = np.frombuffer(bytes(data), self.pixels.dtype)
+        assert flat.size == w * h * self.pixels.shape[2], "exactly w·h·pixelSize bytes"
+        top, left = y + MARGIN, x + MARGIN
+        self.pixels[top : top + h, left : left + w] = flat.reshape(h, w, -1)
+        self.writes += 1
+        return True
+
+    @staticmethod
+    def _cut(pixels: np.ndarray, x: int, y: int, w: int, h: int) -> QByteArray:
+        top, left = y + MARGIN, x + MARGIN
+        return QByteArray(pixels[top : top + h, left : left + w].tobytes())
+
+    def canvas(self) -> np.ndarray:
+        """For tests: H×W×C of what lies on the canvas."""
+        width, height = self.document.size
+        return self.pixels[MARGIN : MARGIN + height, MARGIN : MARGIN + width]
+
+
+class Document:
+    def __init__(self, width: int, height: int, space: tuple[str, str, str]) -> None:
+        self.size, self.space = (width, height), space
+        self.undo_steps: list[Any] = []
+        self.redo_steps: list[Any] = []
+        self.chosen: Selection | None = None
+        self.root = Node(self, "root", "grouplayer")
+        self.active: Node | None = None
+        self.number = next(_numbers)
+        self.refreshed = 0
+
+    def undo(self) -> None:
+        step = self.undo_steps.pop()
+        step[0]()
+        self.redo_steps.append(step)
+
+    def redo(self) -> None:
+        step = self.redo_steps.pop()
+        step[1]()
+        self.undo_steps.append(step)
+
+    def now_active(self, node: Node) -> None:
+        self.active = node
+
+    def width(self) -> int:
+        return self.size[0]
+
+    def height(self) -> int:
+        return self.size[1]
+
+    def resolution(self) -> int:
+        return 72
+
+    def colorModel(self) -> str:
+        return self.space[0]
+
+    def colorDepth(self) -> str:
+        return self.space[1]
+
+    def colorProfile(self) -> str:
+        return self.space[2]
+
+    def activeNode(self) -> Node | None:
+        gui_thread()
+        return self.active
+
+    def setActiveNode(self, node: Node) -> None:
+        gui_thread()
+        self.active = node
+
+    def rootNode(self) -> Node:
+        gui_thread()
+        return self.root
+
+    def selection(self) -> Selection | None:
+        return self.chosen
+
+    def createNode(self, name: str, kind: str) -> Node:
+        gui_thread()
+        return Node(self, name, kind)
+
+    def createGroupLayer(self, name: str) -> Node:
+        gui_thread()
+        return Node(self, name, "grouplayer")
+
+    def pixelData(self, x: int, y: int, w: int, h: int) -> QByteArray:
+        return self.root.projectionPixelData(x, y, w, h)
+
+    def waitForDone(self) -> None:
+        gui_thread()
+
+    def refreshProjection(self) -> None:
+        gui_thread()
+        self.refreshed += 1
+
+
+class Krita(QObject):
+    _instance: Krita | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[Document] = []
+        self.current: Document | None = None
+        self.settings: dict[tuple[str, str], str] = {}
+        self.added: list[Any] = []
+
+    @classmethod
+    def instance(cls) -> Krita:
+        if cls._instance is None:
+            cls._instance = Krita()
+        return cls._instance
+
+    def version(self) -> str:
+        return "5.1.5 (fake)"
+
+    def documents(self) -> list[Document]:
+        gui_thread()
+        return list(self.open)
+
+    def activeDocument(self) -> Document | None:
+        gui_thread()
+        return self.current
+
+    def readSetting(self, group: str, name: str, default: str) -> str:
+        return self.settings.get((group, name), default)
+
+    def writeSetting(self, group: str, name: str, value: str) -> None:
+        assert isinstance(value, str)
+        self.settings[group, name] = value
+
+    def addExtension(self, extension: Any) -> None:
+        self.added.append(extension)
+
+    def addDockWidgetFactory(self, factory: Any) -> None:
+        self.added.append(factory)
+
+    def open_document(self, width: int, height: int, space: tuple[str, str, str]) -> Document:
+        """For tests: a document with one layer "photo", active."""
+        document = Document(width, height, space)
+        self.open.append(document)
+        self.current = document
+        photo = Node(document, "photo", "paintlayer")
+        document.root.nodes.append(photo)
+        photo.parent = document.root
+        document.active = photo
+        return document
+
+    def close_document(self, document: Document) -> None:
+        self.open.remove(document)
+        if self.current is document:
+            self.current = None
+
+
+class Extension(QObject):
+    """Krita's base class of extensions."""

@@ -1,0 +1,181 @@
+"""Remove Clicked Object: the click lands on the pixel that the user sees, in every view."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import RAFT, Editor
+
+# zoom, rotation in degrees, mirrored, pan in scroll bar steps, resolution of the document
+VIEWS = (
+    (1.0, 0, False, (0, 0), 72),
+    (2.0, 0, False, (130, -90), 72),
+    (0.5, 0, False, (0, 0), 300),
+    (1.5, 30, False, (60, 40), 72),
+    (1.0, 0, True, (-50, 20), 72),
+    (3.0, -75, True, (40, -60), 300),
+    (0.66, 135, True, (0, 0), 72),
+)
+TARGET = (431, 167)  # the middle of a block of 9×9 pixels
+SIZE = (700, 500)
+
+
+@pytest.fixture(scope="module")
+def target_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    picture = np.full((SIZE[1], SIZE[0], 3), 110, np.uint8)
+    x, y = TARGET
+    picture[y - 4 : y + 5, x - 4 : x + 5] = (255, 0, 255)
+    path = tmp_path_factory.mktemp("target") / "target.png"
+    cv2.imwrite(str(path), picture)
+    return path
+
+
+def set_view(editor: Editor, view: tuple[float, int, bool, tuple[int, int], int]) -> None:
+    zoom, rotation, mirrored, pan, resolution = view
+    editor.ask("doc().setResolution(r); v = app.activeWindow().activeView().canvas()\n"
+               "v.resetRotation(); v.setMirror(False); v.setZoomLevel(z); v.setMirror(m)\n"
+               "v.setRotation(a)", r=resolution, z=zoom, m=mirrored, a=rotation)
+    time.sleep(0.5)
+    editor.ask("area = canvas()._scroll_area()\n"
+               "h, v = area.horizontalScrollBar(), area.verticalScrollBar()\n"
+               "h.setValue(h.value() + x); v.setValue(v.value() + y)", x=pan[0], y=pan[1])
+    time.sleep(0.8)
+
+
+def seen_at(editor: Editor) -> tuple[float, float]:
+    """Where the magenta block is on the screen, by a screenshot: the truth of the test."""
+    shot = editor.folder / "view.png"
+    subprocess.run(["import", "-window", "root", str(shot)], env=editor.environment, check=True)
+    picture = cv2.imread(str(shot))
+    assert picture is not None
+    left, top, width, height = editor.eval("canvas_origin()")
+    blue, green, red = np.moveaxis(picture[top : top + height, left : left + width], 2, 0)
+    weight = np.clip(np.minimum(blue, red).astype(float) - green - 60, 0, None)
+    assert weight.sum() > 0, "the target is in view"
+    rows, columns = np.mgrid[0:height, 0:width]
+    return (left + (columns * weight).sum() / weight.sum(),
+            top + (rows * weight).sum() / weight.sum())
+
+
+def arm(editor: Editor) -> None:
+    editor.trigger("cleanplate_remove_clicked")
+    editor.wait_for("widget('cleanplate_picker') is not None", 5)
+    time.sleep(0.2)
+
+
+@pytest.fixture
+def recorded(krita: Editor, target_file: Path) -> Editor:
+    """Krita whose clicks are recorded in `clicks` instead of being worked on."""
+    krita.open(target_file)
+    krita.ask("clicks = []\n"
+              "controller().run = lambda document, request: (\n"
+              "    clicks.append(request.options['clicks'][0]), controller().disarm())")
+    yield krita  # type: ignore[misc]
+    krita.ask("del controller().run; controller().disarm()")
+
+
+def test_click_hits_the_pixel_that_is_seen(recorded: Editor) -> None:
+    for number, view in enumerate(VIEWS):
+        set_view(recorded, view)
+        where = seen_at(recorded)
+        arm(recorded)
+        recorded.click(*where)
+        recorded.wait_for(f"len(clicks) == {number + 1}", 5)
+        x, y = recorded.eval("clicks[-1]")
+        tolerance = max(1.0, 1.0 / view[0])  # below 100 % one screen pixel is more than that
+        assert abs(x - TARGET[0] - 0.5) <= tolerance, (view, x, y)
+        assert abs(y - TARGET[1] - 0.5) <= tolerance, (view, x, y)
+
+
+def test_pen_takes_the_object_too(recorded: Editor) -> None:
+    set_view(recorded, VIEWS[3])
+    x, y = seen_at(recorded)
+    arm(recorded)
+    recorded.ask(
+        "from PyQt5.QtCore import QEvent, QPointF, Qt\n"
+        "from PyQt5.QtGui import QTabletEvent\n"
+        "p = widget('cleanplate_picker'); g = QPointF(x, y)\n"
+        "local = QPointF(p.mapFromGlobal(g.toPoint()))\n"
+        "for kind, down in ((QEvent.TabletPress, 1), (QEvent.TabletRelease, 0)):\n"
+        "    QApplication.sendEvent(p, QTabletEvent(kind, local, g, QTabletEvent.Stylus,\n"
+        "        QTabletEvent.Pen, 0.5 * down, 0, 0, 0, 0, 0, Qt.NoModifier, 7,\n"
+        "        Qt.LeftButton, Qt.LeftButton if down else Qt.NoButton))",
+        x=x, y=y,
+    )
+    recorded.wait_for("len(clicks) == 1", 5)
+    found = recorded.eval("clicks[0]")
+    assert abs(found[0] - TARGET[0] - 0.5) <= 1 and abs(found[1] - TARGET[1] - 0.5) <= 1
+
+
+def test_escape_leaves(recorded: Editor) -> None:
+    set_view(recorded, VIEWS[0])
+    recorded.menu("cleanplate_remove_clicked")
+    recorded.wait_for("widget('cleanplate_picker') is not None", 5)
+    recorded.screenshot("armed")
+    recorded.ask("main().activateWindow(); canvas().widget.setFocus()")
+    recorded.key("Escape")
+    recorded.wait_for("widget('cleanplate_picker') is None", 5)
+    assert recorded.eval("clicks") == []
+
+
+def test_a_click_beside_the_image_is_not_taken(recorded: Editor) -> None:
+    set_view(recorded, (0.5, 0, False, (0, 0), 72))
+    left, top, width, height = recorded.eval("canvas_origin()")
+    arm(recorded)
+    recorded.click(left + 15, top + height - 60)
+    time.sleep(0.5)
+    assert recorded.eval("clicks") == []
+    assert recorded.eval("widget('cleanplate_picker') is not None")
+
+
+def test_zoom_and_pan_work_while_armed(recorded: Editor) -> None:
+    set_view(recorded, VIEWS[0])
+    arm(recorded)
+    left, top, width, height = recorded.eval("canvas_origin()")
+    middle = (left + width // 2, top + height // 2)
+    zoom = "app.activeWindow().activeView().canvas().zoomLevel()"
+    before = recorded.eval(zoom)
+    recorded.click(*middle, button=4)
+    recorded.wait_for(f"{zoom} > {before}", 5)
+    scroll = "canvas()._scroll_area().horizontalScrollBar().value()"
+    was = recorded.eval(scroll)
+    recorded.xdo("mousemove", "--sync", *middle)
+    recorded.xdo("mousedown", 2)
+    for step in range(1, 6):
+        recorded.xdo("mousemove", "--sync", middle[0] - 12 * step, middle[1])
+    recorded.xdo("mouseup", 2)
+    recorded.wait_for(f"{scroll} > {was} + 30", 5)
+    where = seen_at(recorded)
+    recorded.click(*where)
+    recorded.wait_for("len(clicks) == 1", 5)
+    x, y = recorded.eval("clicks[0]")
+    assert abs(x - TARGET[0] - 0.5) <= 1 and abs(y - TARGET[1] - 0.5) <= 1
+
+
+def test_one_click_takes_the_object(krita: Editor) -> None:
+    """The whole way: menu, click on a person in the real window, new layers, undo."""
+    krita.open(RAFT)
+    krita.ask("app.activeWindow().activeView().canvas().setZoomLevel(2.0)")
+    time.sleep(0.8)
+    source = krita.pixels("Background")
+    krita.menu("cleanplate_remove_clicked")
+    krita.wait_for("widget('cleanplate_picker') is not None", 5)
+    point = krita.eval(
+        "(lambda p: [p.x(), p.y()])(canvas().widget.mapToGlobal("
+        "canvas().to_widget().map(QPoint(122, 118))))"
+    )
+    krita.click(*point)
+    assert "Removed" in krita.finish()
+    assert krita.eval("widget('cleanplate_picker') is None")
+    mask = krita.mask("Object mask")
+    assert mask[118, 122] and 0.0005 < mask.mean() < 0.5
+    plate = krita.decode(krita.eval("raw(layer('Clean Plate: Background').childNodes()[0])"))
+    assert (source != plate).any(axis=2)[mask].mean() > 0.7
+    krita.screenshot("clicked_object")
+    krita.ask("app.action('edit_undo').trigger()")
+    krita.wait_for("len(doc().topLevelNodes()) == 1", 10)
