@@ -13,10 +13,10 @@ from pathlib import Path
 
 from backend.service.auth import Gate, new_token
 from backend.service.channel import PROTOCOL_CONFIG, open_channel
-from backend.service.handover import Folders
 from backend.service.jobs import Jobs
 from backend.service.kinds import Context
 from backend.service.service import PlateService
+from backend.service.window import Places
 
 log = logging.getLogger("cleanplate.server")
 
@@ -35,7 +35,7 @@ class Server:
         self._calls = 0
         self._connections: dict[int, socket.socket] = {}
         self._lock = threading.Lock()
-        self._folders = Folders(run)
+        self._places = Places(run)
         self._jobs = Jobs(Context())
         self._gate = Gate(self.token, self._admit)
         self.host, self.port = self._gate.host, self._gate.port
@@ -65,7 +65,7 @@ class Server:
             sockets = list(self._connections.values())
         for sock in sockets:
             _shut_down(sock)  # its thread closes it
-        self._folders.remove()
+        self._places.remove()
 
     @contextmanager
     def _calling(self) -> Iterator[None]:
@@ -98,7 +98,7 @@ class Server:
         threading.Thread(target=self._serve, args=(sock,), name="client", daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
-        service = PlateService(self._folders, self._jobs, self._calling, self.stop)
+        service = PlateService(self._places, self._jobs, self._calling, self.stop)
         try:
             connection = service._connect(open_channel(sock), dict(PROTOCOL_CONFIG))
             connection.serve_all()

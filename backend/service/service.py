@@ -14,10 +14,10 @@ from backend import __version__
 from backend.service import checks, kinds
 from backend.service.channel import StrictConnection
 from backend.service.errors import Refused
-from backend.service.handover import Folders
 from backend.service.jobs import Jobs, JobStatus
 from backend.service.session import Session
-from plugin.client.protocol import CHUNK, MAX_BUFFER, PROTOCOL
+from backend.service.window import Places
+from plugin.client.protocol import CHUNK, MAX_BUFFER, PROTOCOL, SLOT, SLOTS
 
 LONGEST_WAIT = 0.25  # seconds that one call may keep its connection waiting
 
@@ -29,7 +29,8 @@ class PlateService(Service):
         (
             "hello", "ping", "info", "stop",
             "handover_offer", "handover_accept",
-            "buffer_new", "buffer_write", "buffer_read", "buffer_free",
+            "buffer_new", "buffer_free",
+            "buffer_write", "buffer_read", "buffer_load", "buffer_show",
             "image_put", "image_drop",
             "submit", "status", "wait", "cancel", "result", "release",
         )
@@ -39,12 +40,12 @@ class PlateService(Service):
 
     def __init__(
         self,
-        folders: Folders,
+        places: Places,
         jobs: Jobs,
         calling: Callable[[], AbstractContextManager[None]],
         stop: Callable[[], None],
     ) -> None:
-        self._session = Session(folders)
+        self._session = Session(places)
         self._jobs = jobs
         self.calling = calling
         self._stop = stop
@@ -98,13 +99,14 @@ class PlateService(Service):
         self._begin()
         return self._session.buffers.offer()
 
-    def handover_accept(self, name: str, note: bytes) -> bool:
+    def handover_accept(self, name: str, note: bytes) -> str:
+        """The path of the window, or ""."""
         self._begin()
         if type(note) is not bytes:
             raise Refused("The note must be bytes.")
         return self._session.buffers.accept(checks.text(name, "name", 16), note)
 
-    def buffer_new(self, size: int) -> tuple[int, str]:
+    def buffer_new(self, size: int) -> int:
         self._begin()
         return self._session.buffers.new(checks.integer(size, "size", 1, MAX_BUFFER))
 
@@ -112,14 +114,23 @@ class PlateService(Service):
         self._begin()
         if type(data) is not bytes or len(data) > CHUNK:
             raise Refused(f"A piece must be at most {CHUNK} bytes.")
-        number = checks.integer(number, "buffer")
-        self._session.buffers.write(number, checks.integer(offset, "offset", 0), data)
+        number, offset, _ = _place(number, offset, len(data), CHUNK)
+        self._session.buffers.write(number, offset, data)
         return len(data)
 
     def buffer_read(self, number: int, offset: int, size: int) -> bytes:
         self._begin()
-        number, offset = checks.integer(number, "buffer"), checks.integer(offset, "offset", 0)
-        return self._session.buffers.read(number, offset, checks.integer(size, "size", 1, CHUNK))
+        return self._session.buffers.read(*_place(number, offset, size, CHUNK))
+
+    def buffer_load(self, number: int, offset: int, size: int, slot: int) -> bool:
+        self._begin()
+        self._session.buffers.load(*_place(number, offset, size, SLOT), _slot(slot))
+        return True
+
+    def buffer_show(self, number: int, offset: int, size: int, slot: int) -> bool:
+        self._begin()
+        self._session.buffers.show(*_place(number, offset, size, SLOT), _slot(slot))
+        return True
 
     def buffer_free(self, number: int) -> bool:
         self._begin()
@@ -156,8 +167,8 @@ class PlateService(Service):
         self._begin()
         return self._jobs.cancel(checks.text(job, "job", 64))
 
-    def result(self, job: str) -> tuple[tuple[tuple[str, int, int], ...], int, str]:
-        """(((name, offset, size), …), buffer, path): the block `values` is JSON."""
+    def result(self, job: str) -> tuple[tuple[tuple[str, int, int], ...], int]:
+        """(((name, offset, size), …), buffer): the block `values` is JSON."""
         self._begin()
         answer = self._jobs.answer(checks.text(job, "job", 64))
         values = json.dumps(answer.values, default=_plain_number).encode("utf-8")
@@ -168,8 +179,7 @@ class PlateService(Service):
             size = len(block) if isinstance(block, bytes) else block.nbytes
             parts.append((name, offset, size))
             offset += size
-        number, path = self._session.buffers.answer(tuple(blocks.values()))
-        return tuple(parts), number, path
+        return tuple(parts), self._session.buffers.answer(tuple(blocks.values()))
 
     def release(self, job: str) -> bool:
         self._begin()
@@ -179,6 +189,18 @@ class PlateService(Service):
     def _begin(self) -> None:
         if not self._greeted:
             raise Refused("Say hello first.")
+
+
+def _place(number: int, offset: int, size: int, largest: int) -> tuple[int, int, int]:
+    return (
+        checks.integer(number, "buffer"),
+        checks.integer(offset, "offset", 0),
+        checks.integer(size, "size", 1, largest),
+    )
+
+
+def _slot(slot: int) -> int:
+    return checks.integer(slot, "slot", 0, SLOTS - 1)
 
 
 def _plain_number(value: Any) -> Any:

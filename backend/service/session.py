@@ -11,8 +11,9 @@ import numpy as np
 
 from backend.service import pixels
 from backend.service.errors import Refused
-from backend.service.handover import Buffers, Folders
+from backend.service.handover import Buffers
 from backend.service.pixels import Layout
+from backend.service.window import Places
 
 MOST_IMAGES = 8
 MOST_IMAGE_BYTES = 1 << 32
@@ -54,8 +55,8 @@ class StoredImage:
 class Session:
     """Used by its connection's thread; `ended` may be asked by any."""
 
-    def __init__(self, folders: Folders) -> None:
-        self.buffers = Buffers(folders)
+    def __init__(self, places: Places) -> None:
+        self.buffers = Buffers(places)
         self.images: dict[int, StoredImage] = {}
         self.jobs: set[str] = set()
         self.ended = threading.Event()

@@ -77,7 +77,7 @@ class Client:
 
         def ask(link: Link, handover: Handover) -> Dict[str, Any]:
             answer = json.loads(link.call("info")[0])
-            answer["handover"] = handover.shared[0] if handover.shared else "socket"
+            answer["handover"] = handover.route
             return answer
 
         return self._retrying(ask)
@@ -199,21 +199,23 @@ class Client:
                     pairs.append((name, ("bytes", buffers[-1])))
                 else:
                     pairs.append((name, plain(value)))
-            number = link.call("submit", kind, tuple(pairs))
-        finally:
+            number = link.call("submit", kind, tuple(pairs))  # takes the buffers
+        except BackendError:
             if not link.closed:
                 for buffer in buffers:
                     handover.forget(buffer)
+            raise
         return Job(self, link, handover, number, kind)
 
     def _place(self, handle: ImageHandle, link: Link, handover: Handover) -> None:
         buffer = handover.send(handle.image.data)
         try:
             handle.number = link.call("image_put", ("pixels", buffer) + handle.image.layout)
-            handle.link = link
-        finally:
+        except BackendError:
             if not link.closed:
                 handover.forget(buffer)
+            raise
+        handle.link = link
 
     def _retrying(self, work: Any) -> Any:
         """`work` on the live connection; once more on a new one if the backend had gone."""

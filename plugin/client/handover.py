@@ -1,15 +1,28 @@
-"""Pixels to and from the backend: through a file that both see, else through the connection.
+"""Pixels to and from the backend: through a window that both see, else by large calls.
 
-The backend names, creates and reserves the files; it offers folders, and proves nothing by
-itself: the client reads a random note in each and sends it back. Files are read and written by
-ordinary calls, never through a memory map, so that a truncated file is an error and no SIGBUS.
+The backend names, creates and reserves the window. It offers places and takes nothing for
+granted: the client reads a random note in each and sends it back. Whatever goes wrong with the
+window, the pixels then go by calls.
 """
 
-import os
-from typing import Any, Dict, List, Tuple
+import io
+from typing import Any, List, NamedTuple, Optional, Tuple
 
-from .protocol import CHUNK, CHUNKS_IN_FLIGHT, PROBE_BYTES
-from .values import BackendError
+from .protocol import CHUNK, CHUNKS_IN_FLIGHT, SLOT, SLOTS
+from .values import BackendError, ConnectionLost
+from .window import Window, read_note
+
+
+class _WindowFailed(Exception):
+    """The window is not usable any more."""
+
+
+class _Piece(NamedTuple):
+    """`length` bytes from `start` on of part `part`."""
+
+    part: int
+    start: int
+    length: int
 
 
 class Handover:
@@ -17,117 +30,163 @@ class Handover:
 
     def __init__(self, link: Any, share_files: bool = True) -> None:
         self._link = link
-        self._files: Dict[int, Any] = {}
-        self.shared: List[str] = []
+        self._window: Optional[Window] = None
+        self.route = "socket"
         if share_files:
-            for name, path in link.call("handover_offer"):
-                note = _read_note(path)
-                if note and link.call("handover_accept", name, note):
-                    self.shared.append(name)
+            self._find_window()
 
     def send(self, data: Any) -> int:
         """Puts `data` (bytes-like) into a buffer of the backend and returns its number."""
         view = memoryview(data).cast("B")
-        number, path = self._link.call("buffer_new", len(view))
-        try:
-            if path:
-                self._write_file(number, path, view)
-            else:
-                self._write_chunks(number, view)
-        except BaseException:
-            self.forget(number)
-            raise
+        number = self._link.call("buffer_new", len(view))
+        if self._window is not None:
+            try:
+                self._send_by_window(number, view, self._window)
+                return number
+            except _WindowFailed:
+                self._give_up_window()
+                self.forget(number)
+                number = self._link.call("buffer_new", len(view))
+
+        def ask(piece: _Piece, slot: int) -> Any:
+            content = bytes(view[piece.start : piece.start + piece.length])
+            return self._link.start("buffer_write", number, piece.start, content)
+
+        self._stream(_pieces([len(view)], CHUNK), CHUNKS_IN_FLIGHT, ask)
         return number
 
-    def receive(self, number: int, path: str, parts: List[Tuple[int, int]]) -> List[bytes]:
-        """The (offset, size) pieces of a buffer."""
-        if not path:
-            return [self._read_chunks(number, offset, size) for offset, size in parts]
-        blocks = []
-        file = self._open(number, path)
-        for offset, size in parts:
-            file.seek(offset)
-            block = file.read(size)
-            if len(block) < size:
-                block += _read_rest(file, size - len(block))
-            blocks.append(block)
-        return blocks
+    def receive(self, number: int, parts: List[Tuple[int, int]]) -> List[bytes]:
+        """The (offset, size) parts of a buffer."""
+        if self._window is not None:
+            try:
+                return self._receive_by_window(number, parts, self._window)
+            except _WindowFailed:
+                self._give_up_window()
+        blocks = _Blocks(parts)
+
+        def ask(piece: _Piece, slot: int) -> Any:
+            at = parts[piece.part][0] + piece.start
+            return self._link.start("buffer_read", number, at, piece.length)
+
+        def take(piece: _Piece, slot: int, answer: Any) -> None:
+            if len(answer) != piece.length:
+                raise BackendError("The backend sent less than it announced.")
+            blocks.place(piece)[:] = answer
+
+        self._stream(_pieces([size for _, size in parts], CHUNK), CHUNKS_IN_FLIGHT, ask, take)
+        return blocks.done()
 
     def forget(self, number: int) -> None:
-        """Gives a buffer back. The backend may use its file again, so it stays open here."""
-        self._link.call("buffer_free", number)
+        """Gives a buffer back, without waiting for the answer."""
+        self._link.start("buffer_free", number)
 
     def close(self) -> None:
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+        if self._window is not None:
+            self._window.close()
+            self._window = None
 
-    def _open(self, number: int, path: str) -> Any:
-        file = self._files.get(number)
-        if file is None:
-            if len(self._files) >= 8:
-                self._files.pop(next(iter(self._files))).close()
+    def _find_window(self) -> None:
+        for name, note_path in self._link.call("handover_offer"):
+            note = read_note(note_path)
+            path = self._link.call("handover_accept", name, note) if note else ""
+            if not path:
+                continue
             try:
-                file = open(path, "r+b", buffering=0)
-            except OSError as error:
-                raise BackendError("The shared pixel file is not usable: %s" % error) from error
-            self._files[number] = file
-        return file
+                self._window = Window(path)
+            except (OSError, ValueError):
+                continue  # visible but not ours to write: the next folder, or calls
+            self.route = name
+            return
 
-    def _write_file(self, number: int, path: str, view: memoryview) -> None:
-        file = self._open(number, path)
-        file.seek(0)
-        done = 0
+    def _give_up_window(self) -> None:
+        self.close()
+        self.route = "socket"
+
+    def _send_by_window(self, number: int, view: memoryview, window: Window) -> None:
+        def ask(piece: _Piece, slot: int) -> Any:
+            content = view[piece.start : piece.start + piece.length]
+            window.put(slot, content)
+            return self._link.start("buffer_load", number, piece.start, piece.length, slot)
+
+        self._by_window(_pieces([len(view)], SLOT), ask)
+
+    def _receive_by_window(
+        self, number: int, parts: List[Tuple[int, int]], window: Window
+    ) -> List[bytes]:
+        blocks = _Blocks(parts)
+
+        def ask(piece: _Piece, slot: int) -> Any:
+            at = parts[piece.part][0] + piece.start
+            return self._link.start("buffer_show", number, at, piece.length, slot)
+
+        def take(piece: _Piece, slot: int, answer: Any) -> None:
+            window.get(slot, blocks.place(piece))
+
+        self._by_window(_pieces([size for _, size in parts], SLOT), ask, take)
+        return blocks.done()
+
+    def _by_window(self, pieces: List[_Piece], ask: Any, take: Any = None) -> None:
         try:
-            while done < len(view):
-                done += file.write(view[done:])
-        except OSError as error:
-            raise BackendError("The pixels could not be handed over: %s" % error) from error
+            self._stream(pieces, SLOTS, ask, take)
+        except ConnectionLost:
+            raise
+        except (BackendError, OSError) as error:
+            raise _WindowFailed(str(error)) from error
 
-    def _write_chunks(self, number: int, view: memoryview) -> None:
-        waiting: List[Any] = []
-        for offset in range(0, len(view), CHUNK):
-            piece = bytes(view[offset : offset + CHUNK])
-            waiting.append(self._link.start("buffer_write", number, offset, piece))
-            if len(waiting) >= CHUNKS_IN_FLIGHT:
-                self._link.finish(waiting.pop(0))
-        for request in waiting:
-            self._link.finish(request)
+    def _stream(self, pieces: List[_Piece], depth: int, ask: Any, take: Any = None) -> None:
+        """Asks for each piece in turn, up to `depth` answers ahead, so that both ends copy at the
+        same time. A slot is used again only when the answer for its last piece is here."""
+        waiting: List[Tuple[_Piece, int, Any]] = []
+        for index, piece in enumerate(pieces):
+            if len(waiting) == depth:
+                self._finish(waiting.pop(0), take)
+            slot = index % depth
+            waiting.append((piece, slot, ask(piece, slot)))
+        for entry in waiting:
+            self._finish(entry, take)
 
-    def _read_chunks(self, number: int, offset: int, size: int) -> bytes:
-        ends = offset + size
-        block = bytearray(size)
-        waiting: List[Tuple[int, Any]] = []
-        at = offset
-        while at < ends or waiting:
-            while at < ends and len(waiting) < CHUNKS_IN_FLIGHT:
-                length = min(CHUNK, ends - at)
-                waiting.append((at, self._link.start("buffer_read", number, at, length)))
-                at += length
-            start, request = waiting.pop(0)
-            piece = self._link.finish(request)
-            if len(piece) != min(CHUNK, ends - start):
-                raise BackendError("The backend sent less than it announced.")
-            block[start - offset : start - offset + len(piece)] = piece
-        return bytes(block)
+    def _finish(self, entry: Tuple[_Piece, int, Any], take: Any) -> None:
+        piece, slot, request = entry
+        answer = self._link.finish(request)
+        if take is not None:
+            take(piece, slot, answer)
 
 
-def _read_note(path: str) -> bytes:
+class _Blocks:
+    """Bytes objects that are filled in place. They are made at the first piece, while the backend
+    is busy with the next ones. A BytesIO does it without a last copy."""
+
+    def __init__(self, parts: List[Tuple[int, int]]) -> None:
+        self._sizes = [size for _, size in parts]
+        self._files: List[io.BytesIO] = []
+        self._views: List[memoryview] = []
+
+    def place(self, piece: _Piece) -> memoryview:
+        while len(self._files) <= piece.part:
+            self._files.append(io.BytesIO(_raw_bytes(self._sizes[len(self._files)])))
+            self._views.append(self._files[-1].getbuffer())
+        return self._views[piece.part][piece.start : piece.start + piece.length]
+
+    def done(self) -> List[bytes]:
+        for view in self._views:
+            view.release()
+        return [file.getvalue() for file in self._files]
+
+
+def _raw_bytes(size: int) -> bytes:
+    """Bytes that are about to be overwritten: filling them with zeros takes as long as a copy."""
     try:
-        with open(path, "rb") as file:
-            note = file.read(PROBE_BYTES)
-    except OSError:
-        return b""  # not visible from here (another machine, a sandbox): that is the question
-    # Reading is not enough: the files must be writable from here as well.
-    return note if os.access(os.path.dirname(path), os.W_OK | os.X_OK) else b""
+        from ctypes import c_char_p, c_ssize_t, py_object, pythonapi
+    except ImportError:
+        return bytes(size)
+    make = pythonapi.PyBytes_FromStringAndSize
+    make.restype, make.argtypes = py_object, (c_char_p, c_ssize_t)
+    return make(None, size) if size > 1 else bytes(size)  # CPython shares the smallest ones
 
 
-def _read_rest(file: Any, missing: int) -> bytes:
-    parts = []
-    while missing:
-        part = file.read(missing)
-        if not part:
-            raise BackendError("The shared pixel file was cut short; try again.")
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
+def _pieces(sizes: List[int], largest: int) -> List[_Piece]:
+    return [
+        _Piece(part, start, min(largest, size - start))
+        for part, size in enumerate(sizes)
+        for start in range(0, size, largest)
+    ]

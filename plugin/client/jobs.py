@@ -68,9 +68,8 @@ class Job:
         if status.state != DONE:
             raise BackendError(status.text, self._client.log_tail())
         with self._link.lock:
-            parts, number, path = self._call("result", self.number)
-            ranges = [(offset, size) for _, offset, size in parts]
-            blocks = self._handover.receive(number, path, ranges)
+            parts, number = self._call("result", self.number)
+            blocks = self._handover.receive(number, [part[1:] for part in parts])
             self._handover.forget(number)
         named = {part[0]: block for part, block in zip(parts, blocks)}  # noqa: B905 (3.8)
         values = json.loads(named.pop("values").decode("utf-8"))
@@ -82,7 +81,8 @@ class Job:
             return
         self._released = True
         try:
-            self._call("release", self.number)
+            with self._link.lock:
+                self._link.start("release", self.number)  # nobody waits for the answer
         except ConnectionLost:
             pass  # the backend released everything when the connection ended
 

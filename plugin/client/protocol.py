@@ -9,7 +9,11 @@ TOKEN_SECONDS = 5.0  # how long the backend waits for them
 RUN_FILE = "backend.json"
 RUN_KEYS = ("host", "port", "token", "pid", "protocol", "version")
 
-# Pixels that cannot go through a shared file go through calls of this size: large enough that
+# Pixels go through a window file of SLOTS slots: one end fills a slot while the other empties the
+# one before it.
+SLOT = 1 << 22
+SLOTS = 3
+# Pixels that cannot go through a window go through calls of this size: large enough that
 # the cost of a call does not count, small enough to stay in the processor's cache.
 CHUNK = 1 << 20
 CHUNKS_IN_FLIGHT = 8

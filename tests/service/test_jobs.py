@@ -72,7 +72,7 @@ def test_release_cancels(backend, connect):
     job.release()
     assert client.submit("steps", name="after").wait(10).state == "done"
     with pytest.raises(BackendError, match="no such job"):
-        job.status()
+        client.control_call(client._connected()[0], "status", job.number)
 
 
 def test_status_while_pixels_are_moving(backend, connect):

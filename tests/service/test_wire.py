@@ -13,7 +13,7 @@ from rpyc.core import brine, consts
 from rpyc.core.stream import SocketStream
 from service_support import closed_by_peer, eventually, knock
 
-from plugin.client.protocol import FRAME_LIMIT, PROTOCOL
+from plugin.client.protocol import FRAME_LIMIT, MAX_BUFFER, PROTOCOL
 
 
 def frame(payload: bytes, length: int | None = None, compressed: int = 0, end: bytes = b"\n"):
@@ -178,9 +178,15 @@ def test_ranges_are_checked_before_memory_is_taken(backend, connect):
 
 def test_more_memory_than_one_connection_may_have(backend, connect):
     link, _ = connect(share_files=False)._connected()
-    with pytest.raises(Exception, match="Too (much|many)"):
-        for _ in range(17):
+    before = backend.memory()
+    with pytest.raises(Exception, match="Too many buffers"):
+        for _ in range(33):
             link.call("buffer_new", 1000)
+    other, _ = connect(share_files=False)._connected()
+    with pytest.raises(Exception, match="[Mm]emory"):
+        for _ in range(30):
+            other.call("buffer_new", MAX_BUFFER)
+    assert backend.memory() - before < 8 << 20, "memory was taken before anything was sent"
 
 
 @pytest.mark.parametrize("how", ["told", "file", "exit", "memory"])
