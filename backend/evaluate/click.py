@@ -95,8 +95,9 @@ def _systems(args: argparse.Namespace) -> list[tuple[str, Any]]:
 
     models = store.ModelStore(args.device)
     chosen = [args.click_model] if args.click_model else [
-        e.name for e in catalogue.entries("click") if store.installed(e)
+        e.name for e in catalogue.entries("click")
+        if store.installed(e) and e.name != "click-grabcut"
     ]
-    systems: list[tuple[str, Any]] = [("grabcut", GrabCutClick())]
+    systems: list[tuple[str, Any]] = [("click-grabcut", GrabCutClick())]
     systems += [(name, models.get("click", name, Control())) for name in chosen]
     return systems

@@ -211,19 +211,8 @@ class BuiltinClick:
         self, result: np.ndarray, answer: np.ndarray, rgb: np.ndarray, region: Box,
     ) -> None:
         """Brings the answer to full size along the picture's edges, only where it matters."""
-        found = click_points.bounding(answer > 0.02)
-        if found is None:
-            return
-        h, w = answer.shape
-        rim = 4
-        part = Box(max(0, found.x0 - rim), max(0, found.y0 - rim),
-                   min(w, found.x1 + rim), min(h, found.y1 + rim))
-        x0, x1 = (region.x0 + v * region.width // w for v in (part.x0, part.x1))
-        y0, y1 = (region.y0 + v * region.height // h for v in (part.y0, part.y1))
-        if x1 <= x0 or y1 <= y0:
-            return
-        full = (slice(y0, y1), slice(x0, x1))
-        result[full] = click_edges.guided_upsample(answer[part.slices], rgb[full])
+        here = region.slices
+        result[here] = click_edges.full_size(answer, rgb[here])
 
 
 def _clicks(
@@ -280,12 +269,25 @@ def read_weights(net: Any, path: Path) -> Any:
 
 
 def load_builtin(entry: Any, files: dict[str, Path], device: str, control: Control) -> Any:
-    """The built-in click net; see the card beside its weights."""
+    """The built-in net; its weights say whether they are the region graph's or the
+    convolutional net's. See the card beside them."""
+    from safetensors import safe_open
+
+    path = next(iter(files.values()))
+    with safe_open(path, "pt") as file:
+        kind = (file.metadata() or {}).get("kind", "conv")
+    if kind == "graph":
+        from backend.masks.click_graph import GraphClick
+        from backend.networks.click_graph import GraphNet
+
+        if device != "cpu":
+            control.note(f"{entry.title} works on the CPU, where it is fastest.")
+        return GraphClick(read_weights(GraphNet(), path), entry.name)
     import torch
 
     from backend.networks.click import ClickNet
 
-    net = read_weights(ClickNet(), next(iter(files.values()))).to(device)
+    net = read_weights(ClickNet(), path).to(device)
     return BuiltinClick(net.to(memory_format=torch.channels_last), entry.name, device)
 
 

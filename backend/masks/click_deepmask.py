@@ -66,7 +66,7 @@ class DeepMaskClick:
         for x, y in positives:
             one = self._at(small, ((x + 0.5) * sx, (y + 0.5) * sy), against, inner)
             np.maximum(result, one, out=result)
-        return _full_size(result, rgb)
+        return click_edges.full_size(result, rgb)
 
     def _at(
         self, image: np.ndarray, click: tuple[float, float],
@@ -79,7 +79,8 @@ class DeepMaskClick:
             sizes = [max(4.0, box[2] - box[0], box[3] - box[1])]
         else:
             middle = click
-            sizes = [max(4.0, s * max(image.shape[:2])) for s in SIZES]
+            long = min(max(image.shape[:2]), 4 * min(image.shape[:2]))
+            sizes = [max(4.0, s * long) for s in SIZES]
         matrices = [_crop_matrix(middle, OBJECT / size) for size in sizes]
         crops = np.stack([_cut(image, m) for m in matrices])
         points = np.array([m @ (*click, 1.0) for m in matrices], np.float32)
@@ -119,20 +120,6 @@ def _value(mask: np.ndarray, matrix: np.ndarray, point: tuple[float, float]) -> 
     x, y = matrix @ (*point, 1.0) * (mask.shape[0] / CROP)
     inside = 0 <= x < mask.shape[1] and 0 <= y < mask.shape[0]
     return float(mask[int(y), int(x)]) if inside else 0.0
-
-
-def _full_size(answer: np.ndarray, rgb: np.ndarray) -> np.ndarray:
-    result = np.zeros(rgb.shape[:2], np.float32)
-    found = click_points.bounding(answer > 0.05)
-    if found is None:
-        return result
-    h, w = answer.shape
-    x0, x1 = (v * rgb.shape[1] // w for v in (found.x0, found.x1))
-    y0, y1 = (v * rgb.shape[0] // h for v in (found.y0, found.y1))
-    if x1 > x0 and y1 > y0:
-        here = (slice(y0, y1), slice(x0, x1))
-        result[here] = click_edges.guided_upsample(answer[found.slices], rgb[here])
-    return result
 
 
 def load(entry: Any, files: dict[str, Path], device: str, control: Control) -> DeepMaskClick:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from backend.masks.click_points import bounding
+from backend.values import Box
+
 
 def guided_upsample(
     probability: np.ndarray, rgb: np.ndarray, radius: int = 3, smooth: float = 2e-4,
@@ -29,6 +32,24 @@ def guided_upsample(
     for channel in range(3):
         result += planes[..., channel] * colours[..., channel]
     return np.clip(result, 0, 1)
+
+
+def full_size(answer: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+    """h×w probability of a shrunk picture → H×W float32 of the picture `rgb`, refined along its
+    edges in the box where the answer is not 0."""
+    result = np.zeros(rgb.shape[:2], np.float32)
+    found = bounding(answer > 0.05)
+    if found is None:
+        return result
+    h, w = answer.shape
+    part = Box(max(0, found.x0 - 4), max(0, found.y0 - 4),
+               min(w, found.x1 + 4), min(h, found.y1 + 4))
+    x0, x1 = (v * rgb.shape[1] // w for v in (part.x0, part.x1))
+    y0, y1 = (v * rgb.shape[0] // h for v in (part.y0, part.y1))
+    if x1 > x0 and y1 > y0:
+        here = (slice(y0, y1), slice(x0, x1))
+        result[here] = guided_upsample(answer[part.slices], rgb[here])
+    return result
 
 
 def _linear_model(

@@ -9,7 +9,7 @@ from backend.masks import click_points
 from backend.models.interfaces import Description, Embedding
 from backend.values import Box, Control, Point
 
-LONG = 480  # px, long side GrabCut works at
+LONG = 320  # px, long side GrabCut works at
 DISK = 0.012  # of the long side: surely the object, or surely not, around a click
 LIKELY = 0.22  # of the long side: likely the object around a positive click
 ROUNDS = 5
@@ -19,7 +19,7 @@ class GrabCutClick:
     """See interfaces.ClickModel. The picture's border counts as background."""
 
     def __init__(self) -> None:
-        self.description = Description("grabcut", "cpu", 1, 1, LONG, 20000, False)
+        self.description = Description("click-grabcut", "cpu", 1, 1, LONG, 20000, False)
 
     def encode(self, rgb: np.ndarray, control: Control) -> Embedding:
         click_points.check_image(rgb)
@@ -77,3 +77,10 @@ def _cut(image: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     bgr = np.ascontiguousarray(image[..., ::-1])
     cv2.grabCut(bgr, seeds, (0, 0, 0, 0), models[0], models[1], ROUNDS, cv2.GC_INIT_WITH_MASK)
     return np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD))
+
+
+def load(entry: object, files: object, device: str, control: Control) -> GrabCutClick:
+    """Needs no files; works on the CPU."""
+    if device != "cpu":
+        control.note("GrabCut works on the CPU.")
+    return GrabCutClick()

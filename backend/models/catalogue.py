@@ -64,6 +64,10 @@ _MOBILE_SAM = (
     "https://github.com/ChaoningZhang/MobileSAM/raw/"
     "f706ad9c4eb7f219c00d9050e46328518ffb65d2/weights/mobile_sam.pt"
 )
+_OSAM = "https://github.com/wkentaro/osam/releases/download/"
+_EFFICIENT_SAM = (
+    "https://github.com/labelmeai/efficient-sam/releases/download/onnx-models-20231225/"
+)
 _NO_HASH = "No hash is published: opened with weights_only=True and pinned at first use."
 
 
@@ -140,6 +144,33 @@ ENTRIES: list[Entry] = [
         "backend.masks.click_sam:load_mobile_sam",
         (File("mobile_sam.pt", _MOBILE_SAM, 40_728_226,
               "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f"),),
+        ("segment-anything:segment_anything", "segment-anything-hq:segment_anything_hq", "timm"),
+    ),
+    Entry(
+        "sam2.1_small_onnx", "click", "SAM 2.1 Hiera small (Meta; osam's ONNX files)",
+        "Apache-2.0", 81, "backend.masks.click_sam:load_onnx",
+        (File("sam2.1_small_preprocess.onnx", _OSAM + "sam2.1/sam2.1_small_preprocess.onnx",
+              sha256="06016c6dfb146ce10e4dadfdf49e88a05c8d1f97a6b7c57e150e60d2d46a72e7"),
+         File("sam2.1_small.onnx", _OSAM + "sam2.1/sam2.1_small.onnx",
+              sha256="153aaef5047a3b95285d90cbb39dad6c7b5821bfd944dbf56483f3f735936941")),
+    ),
+    Entry(
+        "sam2.1_tiny_onnx", "click", "SAM 2.1 Hiera tiny (Meta; osam's ONNX files)",
+        "Apache-2.0", 79, "backend.masks.click_sam:load_onnx",
+        (File("sam2.1_tiny_preprocess.onnx", _OSAM + "sam2.1/sam2.1_tiny_preprocess.onnx",
+              sha256="5557482c56565f6a6c8206874b1a11c392cef8a1766477bf035b919092f2b619"),
+         File("sam2.1_tiny.onnx", _OSAM + "sam2.1/sam2.1_tiny.onnx",
+              sha256="11a2c86fabbea9d0268213a9205c99a7f7e379caa0493bd13f5cca8ffaae6777")),
+    ),
+    Entry(
+        "efficient_sam", "click", "EfficientSAM ViT-S (Xiong et al. 2023; osam's ONNX files)",
+        "Apache-2.0", 68, "backend.masks.click_sam:load_onnx",
+        (File("efficient_sam_vits_encoder.onnx",
+              _EFFICIENT_SAM + "efficient_sam_vits_encoder.onnx",
+              sha256="4cacbb23c6903b1acf87f1d77ed806b840800c5fcd4ac8f650cbffed474b8896"),
+         File("efficient_sam_vits_decoder.onnx",
+              _EFFICIENT_SAM + "efficient_sam_vits_decoder.onnx",
+              sha256="4727baf23dacfb51d4c16795b2ac382c403505556d0284e84c6ff3d4e8e36f22")),
     ),
     Entry(
         "maskrcnn_resnet50_fpn_v2", "click",
@@ -161,6 +192,10 @@ ENTRIES: list[Entry] = [
     Entry(
         "deepmask", "click", "DeepMask, the centred object of a crop", "MIT", 20,
         "backend.masks.click_deepmask:load", _weights("deepmask"), builtin=True,
+    ),
+    Entry(
+        "click-grabcut", "click", "GrabCut around the click (Rother et al. 2004, OpenCV)",
+        "Apache-2.0", 10, "backend.masks.click_grabcut:load", builtin=True,
     ),
     # unknown objects
     Entry(

@@ -24,8 +24,9 @@ PHOTOS = {"partition": 0.36, "object": 0.12, "person": 0.10}  # the rest are com
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, steps=60_000)
-    parser.add_argument("--nets", choices=("builtin", "deepmask"), default="builtin",
-                        help="the click net, or DeepMask and both DeepCrops side by side")
+    parser.add_argument("--nets", choices=("graph", "conv", "deepmask"), default="graph",
+                        help="the nets of the region graph, the convolutional click net (wants a "
+                        "GPU), or DeepMask and both DeepCrops side by side")
     parser.add_argument("--side", type=int, default=320, help="px of the click net's images")
 
 
@@ -34,10 +35,15 @@ def run(args: argparse.Namespace) -> int:
         from backend.training import click_deepmask
 
         return click_deepmask.run(args)
+    if args.nets == "graph":
+        from backend.training import click_graph
+
+        return click_graph.run(args)
     settings = Settings.of("click-builtin", args, learning_rate=args.rate or 1e-3,
                            weight_decay=0.03, warmup=300)
     source = Source(args)
-    trainer = Trainer(ClickNet(), settings, Task(source), {"task": "click"})
+    about = {"task": "click", "kind": "conv"}
+    trainer = Trainer(ClickNet(), settings, Task(source), about)
     trainer.run(source)
     return 0
 
