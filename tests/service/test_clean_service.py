@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plugin.client import BackendError, Image
+from plugin.client import BackendError, Image, JobCancelled
 
 # Telea needs no model file and a fraction of a second.
 QUICK = {"text": False, "people": False, "grow": 0, "fill_model": "fill-telea", "device": "cpu"}
@@ -157,3 +157,84 @@ def test_installing_what_cannot_be_installed(client):
         client.submit("models_install", name="fill-telea")
     with pytest.raises(BackendError, match="no-such-model"):
         client.submit("models_install", name="no-such-model")
+
+
+def ball(width: int = 160, height: int = 120) -> tuple[Image, np.ndarray]:
+    """A red ball on a soft green ground, and where it is (H×W bool)."""
+    pixels = landscape(width, height) * [0.3, 0.8, 0.3, 1.0]
+    y, x = np.mgrid[0:height, 0:width]
+    inside = (x - 90) ** 2 + (y - 60) ** 2 < 26**2
+    pixels[inside] = [0.9, 0.1, 0.1, 1.0]
+    return image_of(pixels, "u8", "BGRA"), inside
+
+
+def test_clicks_on_a_picture_that_stays_in_the_backend(client):
+    """The picture is sent once; each click names the answer before it."""
+    image, inside = ball()
+    handle = client.put_image(image)
+    first = client.submit_click(handle, [(90.5, 60.5)]).result()
+    mask = np.frombuffer(first.mask, np.uint8).reshape(inside.shape) > 0
+    overlap = (mask & inside).sum() / (mask | inside).sum()
+    print(f"{first.report['model']}: IoU {overlap:.3f}, {first.report['seconds']}")
+    assert overlap > 0.7 and first.found
+    x0, y0, x1, y1 = first.box
+    assert mask[y0:y1, x0:x1].sum() == mask.sum() and x0 <= 90 < x1
+    again = client.submit_click(
+        handle, [(90.5, 60.5)], negatives=[(10.0, 10.0)], previous=first.answer
+    ).result()
+    assert again.answer != first.answer
+    assert not np.frombuffer(again.mask, np.uint8).reshape(inside.shape)[10, 10]
+    assert first.report["device"] == "cpu"
+    job = client.submit_clean(handle, {**QUICK, "grow": 3}, mask=first.mask)
+    plate = array_of(image, job.result().plate)
+    red = (plate[..., 2].astype(int) - plate[..., 1] > 100)[inside].mean()
+    assert red < 0.2, "the ball is still there"
+    client.drop_image(handle)
+    with pytest.raises(BackendError, match="no longer kept|no such"):
+        client._connected()[0].call(
+            "submit", "click", (("image", ("handle", 1)), ("positives", ((1.0, 1.0),)))
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"positives": []}, "Click on the object"),
+        ({"positives": [(160.0, 5.0)]}, "outside the picture"),
+        ({"positives": [(-0.1, 5.0)]}, "outside the picture"),
+        ({"positives": [(5.0, 5.0)], "box": (9, 9, 9, 9)}, "empty"),
+        ({"positives": [(5.0, 5.0)], "previous": -1}, "previous"),
+        ({"positives": [(5.0, 5.0)], "model": "x/y"}, "model"),
+    ],
+)
+def test_wrong_clicks_are_refused(client, arguments, message):
+    handle = client.put_image(ball()[0])
+    try:
+        with pytest.raises(BackendError, match=message):
+            client.submit_click(handle, **arguments)
+    finally:
+        client.drop_image(handle)
+
+
+def test_too_many_pictures_are_refused(client):
+    image = image_of(landscape(), "u8", "BGRA")
+    handles = [client.put_image(image) for _ in range(8)]
+    with pytest.raises(BackendError, match="Too many pictures"):
+        client.put_image(image)
+    for handle in handles:
+        client.drop_image(handle)
+    client.drop_image(client.put_image(image))
+
+
+def test_cancelling_a_real_run(client):
+    """Text and people in a larger picture: the backend takes the next job soon after."""
+    image = image_of(landscape(1600, 1200), "u8", "BGRA")
+    job = client.submit_clean(image, {"device": "cpu"})
+    seen = set()
+    while "load" not in seen and not job.wait(0.01, lambda s: seen.add(s.stage)).ended:
+        continue
+    job.cancel()
+    with pytest.raises(JobCancelled):
+        job.result()
+    small = image_of(landscape(), "u8", "BGRA")
+    assert client.submit_clean(small, QUICK).wait(60).state == "done"
