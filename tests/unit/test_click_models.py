@@ -13,8 +13,8 @@ from backend.masks import click_points
 from backend.masks.click import BuiltinClick, load_builtin, read_weights
 from backend.masks.click_deepmask import DeepMaskClick
 from backend.masks.click_edges import guided_upsample
-from backend.masks.click_graph import GraphClick
 from backend.masks.click_grabcut import GrabCutClick
+from backend.masks.click_graph import GraphClick
 from backend.networks.click import ClickNet
 from backend.networks.click_graph import GraphNet
 from backend.networks.deepmask import DeepMask
