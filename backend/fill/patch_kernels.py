@@ -79,7 +79,7 @@ def search(
                         if d < best:
                             by, bx, best = cy, cx, d
         state = mix(np.uint64(t) + np.uint64(seed) * np.uint64(1000003))
-        for k in range(min(2, len(shifts))):
+        for _ in range(min(2, len(shifts))):
             state = mix(state)
             s = int(state % np.uint64(len(shifts)))
             cy, cx = y + shifts[s, 0], x + shifts[s, 1]
@@ -88,7 +88,7 @@ def search(
                 if d < best:
                     by, bx, best = cy, cx, d
         reach = radius
-        for k in range(tries):
+        for _ in range(tries):
             if reach < 1:
                 break
             state = mix(state)
@@ -129,21 +129,20 @@ def vote(feat, channels, tmap, hy, hx, ny, nx, weight, out, start, stop):
 
 
 @kernel
-def best_copy(feat, channels, tmap, hy, hx, ny, nx, weight, out, start, stop):
-    """Each hole pixel from the one patch over it that fits best: as sharp as the source."""
+def best_patch(tmap, hy, hx, ny, nx, weight, out_y, out_x, start, stop):
+    """For each hole pixel the source pixel in the one patch over it that counts most."""
     height, width = tmap.shape
     for p in range(start, stop):
         y, x = hy[p], hx[p]
-        best, sy, sx = np.float32(-1.0), 0, 0
+        best = np.float32(-1.0)
         for dy in range(-R, R + 1):
             if 0 <= y + dy < height:
                 for dx in range(-R, R + 1):
                     if 0 <= x + dx < width:
                         t = tmap[y + dy, x + dx]
                         if t >= 0 and weight[t] > best:
-                            best, sy, sx = weight[t], ny[t] - dy, nx[t] - dx
-        for c in range(channels):
-            out[p, c] = feat[sy, sx * channels + c]
+                            best = weight[t]
+                            out_y[p], out_x[p] = ny[t] - dy, nx[t] - dx
 
 
 @kernel

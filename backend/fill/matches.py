@@ -1,0 +1,180 @@
+"""The matches of one level of PatchMatch and the picture they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from backend.fill import patch_kernels as pk
+from backend.fill.blend import push_pull
+from backend.fill.jit import in_slices
+from backend.fill.poisson import blend
+from backend.fill.pyramid import TEXTURE, Level, texture
+from backend.values import Control
+
+CHANNELS = 3 + TEXTURE
+SLICE = 8192  # targets a piece of work: fixed, so that no result depends on the number of cores
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`gain`: texture planes against colour. `decay`: votes weigh decay^-depth. `percentile` of
+    the distances that sets how sharply votes favour good matches. EM steps at the coarsest and
+    the finest level; sweeps and random tries of a search; `starts`: how many random starts of
+    the coarse levels are compared."""
+
+    gain: float = 3.0
+    decay: float = 1.3
+    percentile: float = 50.0
+    em_coarse: int = 10
+    em_fine: int = 3
+    sweeps: int = 2
+    tries: int = 4
+    starts: int = 1
+    pull: float | None = None
+    mean_start: bool = False
+
+
+class Field:
+    """One level's matches: target t copies from the source patch centred at ny[t], nx[t]."""
+
+    def __init__(self, level: Level, seed: int, settings: Settings, control: Control) -> None:
+        self.level, self.seed, self.set, self.control = level, seed, settings, control
+        count = len(level.ys)
+        self.ny, self.nx = np.zeros(count, np.int32), np.zeros(count, np.int32)
+        self.dist = np.zeros(count, np.float32)
+        self.shifts = np.zeros((0, 2), np.int32)
+        self.sweep = 0
+
+    @property
+    def cube(self) -> np.ndarray:
+        """H×W×5 view of the features; the first three are the picture."""
+        return self.level.feat.reshape(*self.level.tmap.shape, CHANNELS)
+
+    def _each(self, count: int, work: Callable[[int, int], None]) -> None:
+        """`work` on all slices; ends within a slice's time when the user cancels."""
+
+        def guarded(start: int, stop: int) -> None:
+            if not self.control.is_cancelled():
+                work(start, stop)
+
+        in_slices(count, max(1, -(-count // SLICE)), guarded)
+        self.control.check()
+
+    def begin(self, picture: np.ndarray | None) -> None:
+        """Smooth values, or the given picture (H×W×3 of any size), and random matches."""
+        v = self.level
+        if picture is None:
+            colour = push_pull(self.cube[..., :3].copy(), v.known)
+            planes = push_pull(self.cube[..., [3, 4, 4]], v.known)[..., :TEXTURE]
+        else:
+            height, width = v.tmap.shape
+            size = (width - 2 * pk.R, height - 2 * pk.R)
+            small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            edge = [(pk.R, pk.R), (pk.R, pk.R), (0, 0)]
+            colour = np.where(v.known[..., None], v.rgb, np.pad(small, edge, mode="edge"))
+            planes = texture(colour, np.ones_like(v.known), 5) * np.float32(self.set.gain)
+        self.write(np.concatenate([colour, planes], -1)[v.hy, v.hx].astype(np.float32))
+        rng = np.random.default_rng(self.seed)
+        pick = rng.choice(v.sources, len(self.ny))
+        self.ny[:], self.nx[:] = pick // v.tmap.shape[1], pick % v.tmap.shape[1]
+
+    def take(self, coarse: Field) -> None:
+        """The coarser level's matches, doubled."""
+        v, c = self.level, coarse.level
+        self._each(len(self.ny), lambda a, b: pk.upsample(
+            v.ys, v.xs, c.tmap, coarse.ny, coarse.nx, v.valid, v.sources, self.ny, self.nx,
+            self.seed, a, b))
+        self.measure()
+
+    def measure(self) -> None:
+        v = self.level
+        self._each(len(self.ny), lambda a, b: pk.measure(
+            v.feat, CHANNELS, v.ys, v.xs, self.ny, self.nx, self.dist, a, b))
+
+    def search(self, sweeps: int, tries: int) -> None:
+        """Better matches for the present picture."""
+        self.measure()
+        for _ in range(sweeps):
+            self._sweep(tries)
+
+    def _sweep(self, tries: int) -> None:
+        v = self.level
+        old_y, old_x = self.ny.copy(), self.nx.copy()
+        step = 1 if self.sweep % 2 == 0 else -1
+        self.sweep += 1
+        seed, radius = self.seed * 131 + self.sweep, max(v.tmap.shape)
+        self._each(len(self.ny), lambda a, b: pk.search(
+            v.feat, CHANNELS, v.valid, v.tmap, v.ys, v.xs, old_y, old_x, self.ny, self.nx,
+            self.dist, self.shifts, a, b, step, tries, radius, seed))
+
+    def weights(self) -> np.ndarray:
+        """How much each target's vote counts: good matches, and patches near the known area."""
+        sigma2 = max(float(np.percentile(self.dist, self.set.percentile)), 1e-6)
+        near = np.power(np.float32(self.set.decay), -self.level.depth)
+        return (np.exp(-self.dist / (2 * sigma2)) * near + 1e-12).astype(np.float32)
+
+    def vote(self) -> None:
+        """The picture that the matches make: weighted means of all patches over a pixel."""
+        v = self.level
+        out = np.empty((len(v.hy), CHANNELS), np.float32)
+        weight = self.weights()
+        self._each(len(v.hy), lambda a, b: pk.vote(
+            v.feat, CHANNELS, v.tmap, v.hy, v.hx, self.ny, self.nx, weight, out, a, b))
+        self.write(out)
+
+    def copy(self, pull: float | None) -> np.ndarray:
+        """H×W×3: each hole pixel from the patch over it that fits best, as sharp as the source.
+        With `pull` the copies are joined in the gradient domain (see poisson.blend)."""
+        v = self.level
+        sy, sx = np.zeros(len(v.hy), np.int32), np.zeros(len(v.hy), np.int32)
+        weight = self.weights()
+        self._each(len(v.hy), lambda a, b: pk.best_patch(
+            v.tmap, v.hy, v.hx, self.ny, self.nx, weight, sy, sx, a, b))
+        picture = np.ascontiguousarray(self.cube[..., :3])
+        source = picture.copy()
+        picture[v.hy, v.hx] = source[sy, sx]
+        if pull is None:
+            return picture
+        height, width = v.tmap.shape
+        rows, columns = np.mgrid[:height, :width].astype(np.int32)
+        rows[v.hy, v.hx], columns[v.hy, v.hx] = sy, sx
+        across = wished(source, v.known, rows, columns, 0, 1)
+        down = wished(source, v.known, rows, columns, 1, 0)
+        return blend(picture, across, down, v.hole, pull, self.control)
+
+    def write(self, values: np.ndarray) -> None:
+        v = self.level
+        self.cube[v.hy, v.hx] = values
+
+    def energy(self) -> float:
+        """Mean distance of the matches, those near the known area first."""
+        near = np.power(np.float32(1.05), -self.level.depth)
+        return float((self.dist * near).sum() / max(1e-9, float(near.sum())))
+
+
+def wished(
+    picture: np.ndarray, known: np.ndarray, rows: np.ndarray, columns: np.ndarray, dy: int, dx: int
+) -> np.ndarray:
+    """H×W×3: the difference to the next pixel (down or right) that the copied sources have: the
+    mean of what the pixel's own source and its neighbour's source say, where these are known."""
+    height, width = known.shape
+    total = np.zeros_like(picture)
+    count = np.zeros((height, width, 1), np.float32)
+    there = np.roll(rows, -dy, 0) if dy else np.roll(rows, -dx, 1)
+    there_x = np.roll(columns, -dy, 0) if dy else np.roll(columns, -dx, 1)
+    pairs = (
+        (rows, columns, rows + dy, columns + dx),
+        (there - dy, there_x - dx, there, there_x),
+    )
+    for y0, x0, y1, x1 in pairs:
+        ok = (y1 < height) & (x1 < width) & (y0 >= 0) & (x0 >= 0)
+        y0, x0 = np.clip(y0, 0, height - 1), np.clip(x0, 0, width - 1)
+        y1, x1 = np.clip(y1, 0, height - 1), np.clip(x1, 0, width - 1)
+        ok &= known[y0, x0] & known[y1, x1]
+        total += (picture[y1, x1] - picture[y0, x0]) * ok[..., None]
+        count += ok[..., None]
+    return total / np.maximum(count, 1.0)
