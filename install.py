@@ -182,12 +182,9 @@ def test(options: argparse.Namespace, layout: Layout, console: Console) -> int:
 
 def doctor(layout: Layout, console: Console) -> int:
     """One report; works with a broken or missing environment too."""
+    if os.path.exists(layout.launcher) and output([layout.launcher, "--version"]):
+        return call(program(layout, "doctor"), layout)
     print("Clean Plate %s" % version())
-    if os.path.exists(layout.launcher):
-        code = call(program(layout, "doctor"), layout)
-        if code == 0:
-            return 0
-        print("the backend's own report failed (exit status %d)" % code)
     print("home         %s" % layout.home)
     state = "works" if output([layout.python, "-V"]) else "missing or broken"
     print("environment  %s: %s" % (state, layout.env))
