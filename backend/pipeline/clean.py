@@ -16,6 +16,8 @@ from backend.pipeline.report import build_report
 from backend.pipeline.source import Source
 from backend.values import BadInput, CleanOptions, CleanResult, Control
 
+SHADOW_GROWTH = 4  # px; a shadow's edge is soft
+
 
 def clean(
     pixels: np.ndarray,
@@ -86,6 +88,12 @@ def make_hole(
     hole, core = combine.object_hole(objects, options.grow)
     control.check()
     text, text_core = combine.text_hole(found.text, options.grow)
+    if options.shadows and objects.any():
+        from backend.masks.shadows import shadow_mask
+
+        shadow = shadow_mask(source.rgb8, objects, control)
+        hole = np.maximum(hole, combine.grow(shadow, SHADOW_GROWTH))
+        core = np.maximum(core, shadow)
     thin = cv2.subtract(text, hole)
     hole, core = np.maximum(hole, text), np.maximum(core, text_core)
     if found.kept is not None:
