@@ -85,7 +85,8 @@ def _serve(idle: float | None) -> int:
         log.info("ended")
     logging.shutdown()
     # A job in a foreign library may still be computing, and such threads crash a normal exit.
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
     os._exit(0)
 
 

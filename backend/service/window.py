@@ -66,7 +66,10 @@ class FileWindow:
 
     def close(self) -> None:
         self._file.close()
-        Path(self.path).unlink(missing_ok=True)
+        try:
+            Path(self.path).unlink(missing_ok=True)
+        except OSError as error:
+            log.info("a window stays until the end: %s", error)  # Windows: the client has it open
 
 
 class SealedWindow:

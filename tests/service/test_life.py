@@ -185,6 +185,26 @@ def test_the_client_starts_it_and_two_clients_share_it(home):
         first.stop_backend()
 
 
+@posix
+def test_it_outlives_the_editor_that_started_it(home):
+    """The editor crashes, with its whole process group, as when its terminal is closed."""
+    install_launcher(home)
+    code = (
+        "import os, signal, sys; from plugin.client import Client;"
+        "client = Client.connect(home=sys.argv[1]);"
+        "print(client._connected()[0].hello[2], flush=True);"
+        "os.killpg(0, signal.SIGKILL)"
+    )
+    editor = subprocess.run(
+        [sys.executable, "-c", code, str(home)], cwd=ROOT, capture_output=True, text=True,
+        timeout=90, start_new_session=True,
+    )  # fmt: skip
+    assert editor.returncode == -signal.SIGKILL, editor.stderr
+    with Client.connect(home=str(home), start=False) as client:
+        assert client._connected()[0].hello[2] == int(editor.stdout)
+        client.stop_backend()
+
+
 def test_clients_that_start_it_at_the_same_instant(home):
     install_launcher(home)
     pids: list[int] = []
