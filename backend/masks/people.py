@@ -1,4 +1,7 @@
-"""The people models: each gives a probability per pixel and one mask per person."""
+"""The people models: each gives a probability per pixel and one mask per person.
+
+The loaders that the catalogue names are here; what needs torchvision is imported by them.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,20 @@ from typing import Any
 import cv2
 import numpy as np
 
+from backend.masks.combine import binary, split_instances
+from backend.masks.people_regions import keep_sure_regions
+from backend.masks.refine import refine
 from backend.models.interfaces import Description
 from backend.values import Control, ModelUnavailable
 
+# Long side in px and whether the mirror image is looked at too. Large people are whole only in
+# the small picture, distant ones show only in the large one.
+SCALES = ((320, False), (384, True), (512, False))
+EXTREME = 6.0  # sides' ratio beyond which a picture is looked at in pieces
+THRESHOLD = 0.5
 
-def _fit(height: int, width: int, long_side: int, multiple: int) -> tuple[int, int]:
+
+def fit(height: int, width: int, long_side: int, multiple: int) -> tuple[int, int]:
     """Size (height, width) with about this long side, each a multiple, the aspect nearly kept."""
     scale = long_side / max(height, width)
     return (
@@ -21,36 +33,66 @@ def _fit(height: int, width: int, long_side: int, multiple: int) -> tuple[int, i
     )
 
 
+def pieces(height: int, width: int) -> list[tuple[int, int, int, int]]:
+    """Windows (y0, x0, y1, x1) of moderate aspect, overlapping by a half, that cover a picture."""
+    short, long = min(height, width), max(height, width)
+    if long <= EXTREME * short:
+        return [(0, 0, height, width)]
+    length = round(EXTREME / 2 * short)
+    count = max(2, int(np.ceil((long - length) / (length / 2))) + 1)
+    starts = [round(i * (long - length) / (count - 1)) for i in range(count)]
+    if height >= width:
+        return [(s, 0, s + length, width) for s in starts]
+    return [(0, s, height, s + length) for s in starts]
+
+
 class BuiltinPeople:
-    """The built-in net at a long side of 384 px, mean of the image and its mirror."""
+    """The built-in net at three sizes, doubtful regions dropped, edges refined."""
 
     def __init__(self, net: Any, name: str, device: str) -> None:
         self.net = net
-        self.description = Description(name, device, 1, 32, 384, 20000, False)
+        self.description = Description(name, device, 1, 32, 512, 65535, False)
+
+    def coarse(self, rgb: np.ndarray, control: Control) -> np.ndarray:
+        """H×W×3 uint8 → h×w float32 in [0, 1] at the largest of the net's sizes."""
+        height, width = rgb.shape[:2]
+        size = fit(height, width, SCALES[-1][0], 32)
+        total = np.zeros(size, np.float32)
+        for long_side, mirrored in SCALES:
+            control.check()
+            seen = self._run(rgb, fit(height, width, long_side, 32), mirrored)
+            total += cv2.resize(seen, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+        return total / len(SCALES)
 
     def probability(self, rgb: np.ndarray, control: Control) -> np.ndarray:
-        """H×W×3 uint8 RGB → H×W float32 in [0, 1]."""
-        import torch
-
-        control.check()
+        """H×W×3 uint8 RGB of any size and aspect → H×W float32 in [0, 1], half = threshold."""
         height, width = rgb.shape[:2]
-        size = _fit(height, width, 384, 32)
-        small = cv2.resize(rgb, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-        with torch.inference_mode():
-            x = torch.from_numpy(small).to(self.description.device).permute(2, 0, 1)[None]
-            x = x.float().div_(255).contiguous(memory_format=torch.channels_last)
-            answer = torch.sigmoid(self.net(torch.cat([x, x.flip(3)])))
-            mean = (answer[:1] + answer[1:].flip(3)) / 2
-        control.check()
-        found = mean[0, 0].float().cpu().numpy()
-        return cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR)
+        result = np.zeros((height, width), np.float32)
+        windows = pieces(height, width)
+        for index, (y0, x0, y1, x1) in enumerate(windows):
+            control.progress(index / len(windows))
+            part = np.ascontiguousarray(rgb[y0:y1, x0:x1])
+            found = refine(part, keep_sure_regions(self.coarse(part, control)), control)
+            np.maximum(result[y0:y1, x0:x1], found, out=result[y0:y1, x0:x1])
+        return result
 
     def instances(self, rgb: np.ndarray, control: Control) -> list[np.ndarray]:
         """One H×W uint8 mask (255 inside) a connected group of people, largest first."""
-        mask = (self.probability(rgb, control) > 0.5).astype(np.uint8)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-        order = sorted(range(1, count), key=lambda i: -int(stats[i, cv2.CC_STAT_AREA]))
-        return [(labels == i).astype(np.uint8) * 255 for i in order]
+        return split_instances(binary(self.probability(rgb, control) > THRESHOLD))
+
+    def _run(self, rgb: np.ndarray, size: tuple[int, int], mirrored: bool) -> np.ndarray:
+        import torch
+
+        small = cv2.resize(rgb, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+        with torch.inference_mode():
+            x = torch.from_numpy(small).to(self.description.device).permute(2, 0, 1)[None]
+            x = x.float().div_(255)
+            if mirrored:
+                x = torch.cat([x, x.flip(3)])
+            answer = torch.sigmoid(self.net(x.contiguous(memory_format=torch.channels_last)))
+            if mirrored:
+                answer = (answer[:1] + answer[1:].flip(3)) / 2
+        return answer[0, 0].float().cpu().numpy()
 
 
 def read_net(path: Path) -> Any:
@@ -79,3 +121,17 @@ def load_builtin(entry: Any, files: dict[str, Path], device: str, control: Contr
 
     net = read_net(next(iter(files.values()))).to(device)
     return BuiltinPeople(net.to(memory_format=torch.channels_last), entry.name, device)
+
+
+def load_torchvision(entry: Any, files: dict[str, Path], device: str, control: Control) -> Any:
+    """torchvision's FCN, DeepLabV3 and LRASPP, chosen by the entry's name."""
+    from backend.masks.people_torchvision import load
+
+    return load(entry, files, device)
+
+
+def load_maskrcnn(entry: Any, files: dict[str, Path], device: str, control: Control) -> Any:
+    """torchvision's Mask R-CNN ResNet-50 FPN V2: one mask a person."""
+    from backend.masks.people_maskrcnn import load
+
+    return load(entry, files, device)

@@ -10,6 +10,7 @@ import torch.nn.functional as functional
 from torch import nn
 
 from backend.networks.people import LARGE, SMALL, PeopleNet
+from backend.networks.people_seed import SeedNet
 from backend.training.compose import Batch, Composer, Recipe
 from backend.training.trainer import Settings, Trainer, add_common_arguments, pick_device
 
@@ -20,7 +21,9 @@ SMALL_UNTIL = 0.55  # of the run
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, 20000)
-    parser.add_argument("--widths", choices=("large", "small"), default="large")
+    parser.add_argument("--widths", choices=("large", "small", "seed"), default="large")
+    parser.add_argument("--init", type=Path, help="weights of the same network to start from")
+    parser.add_argument("--side", type=int, default=480, help="long side at which photos are kept")
     parser.add_argument("--size", type=float, default=1.0, help="factor of the picture sizes")
     parser.add_argument(
         "--teacher", type=Path, help="weights that tell where unlabelled bystanders stand"
@@ -52,9 +55,11 @@ def mask_loss(
 def people_loss(net: nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Deep supervision of the net's four outputs; the finest is judged at full size."""
     outputs = net(batch.rgb)
+    if isinstance(outputs, torch.Tensor):
+        outputs = [outputs]
     total = torch.zeros((), device=batch.rgb.device)
     parts: dict[str, torch.Tensor] = {}
-    for index, (share, output) in enumerate(zip(LEVELS, outputs, strict=True)):
+    for index, (share, output) in enumerate(zip(LEVELS, outputs, strict=False)):
         output = output.float()
         label, weight = batch.label, batch.weight
         if index == 0:
@@ -79,10 +84,15 @@ def run(args: argparse.Namespace) -> int:
     )
     device = pick_device(args.device)
     torch.manual_seed(args.seed)
-    net = PeopleNet(LARGE if args.widths == "large" else SMALL, drop=0.1)
+    if args.widths == "seed":
+        net: nn.Module = SeedNet()
+    else:
+        net = PeopleNet(LARGE if args.widths == "large" else SMALL, drop=0.1)
+    if args.init:
+        net.load_state_dict(read_net(args.init).state_dict())
     trainer = Trainer(net, settings, people_loss, {"widths": args.widths})
     teacher = read_net(args.teacher).to(device) if args.teacher else None
-    sources = people_sources(args.data, device, teacher, args.seed, args.share)
+    sources = people_sources(args.data, device, teacher, args.seed, args.share, args.side)
     trainer.log(
         f"{len(sources.photos)} photos, {len(sources.people)} people, "
         f"{len(sources.objects)} other things, on {device}"

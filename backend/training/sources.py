@@ -17,7 +17,7 @@ from backend.training.letters import draw_lines
 
 # Which BSDS photos show nobody, and which segments of the others are people (chosen by eye).
 BSDS = Path(__file__).with_name("bsds_people.json")
-PHOTO_SIDE, CUTOUT_SIDE, LETTER_SIDE = 480, 352, 320
+PHOTO_SIDE, LETTER_SIDE = 480, 320
 NEAR = 24  # px around a labelled person within which its label is trusted
 
 
@@ -100,9 +100,10 @@ def teacher_far(
 
 def people_sources(
     root: Path, device: torch.device, teacher: torch.nn.Module | None, seed: int,
-    share: float = 1.0,
+    share: float = 1.0, side: int = PHOTO_SIDE,
 ) -> Sources:
-    """Everything the composer needs. `share` < 1 takes only that part of each set (for tests)."""
+    """Everything the composer needs. `share` < 1 takes only that part of each set (for tests);
+    `side` is the long side in px at which photos are kept (cut-outs: three quarters)."""
     bsds = json.loads(BSDS.read_text())
     nobody, chosen = set(bsds["nobody"]), bsds["people"]
 
@@ -123,7 +124,7 @@ def people_sources(
     exact = some(exact) + some(shown)
     main = [p for p in fashion + portraits if p.labels is not None and p.labels.any()]
 
-    small = [Photo(p.name, p.group, fit(p.rgb, PHOTO_SIDE), _fit_labels(p)) for p in main + exact]
+    small = [Photo(p.name, p.group, fit(p.rgb, side), _fit_labels(p, side)) for p in main + exact]
     far = teacher_far(small[: len(main)], teacher, device, 0.12)
     far += teacher_far(small[len(main) :], teacher, device, 0.6) if teacher else [None] * len(exact)
     with ThreadPoolExecutor(3) as pool:
@@ -134,7 +135,8 @@ def people_sources(
     people += [c for p in exact for c in cut_outs(p, None, 1200)]
     things = [c for p in empty if p.group.endswith("no_person") for c in cut_outs(p, None, 600)]
     things += [c for p in some(calm) for c in _segments(p)] + _matting(root)
-    return _sources(root, device, seed, share, photos, (len(empty), len(main)), people, things)
+    counts = (len(empty), len(main))
+    return _sources(root, device, seed, share, photos, counts, people, things, side)
 
 
 def saliency_sources(
@@ -158,7 +160,8 @@ def saliency_sources(
     people = [c for p in main for c in cut_outs(_joined(p), [1], 900)]
     objects = [c for p in things for c in cut_outs(p, None, 600)]
     objects += [c for p in some(wild) for c in _segments(p)] + _matting(root)
-    return _sources(root, device, seed, share, photos, (len(empty), len(main)), people, objects)
+    counts = (len(empty), len(main))
+    return _sources(root, device, seed, share, photos, counts, people, objects, PHOTO_SIDE)
 
 
 def _segments(photo: Photo) -> list[np.ndarray]:
@@ -171,15 +174,15 @@ def _segments(photo: Photo) -> list[np.ndarray]:
 
 def _sources(
     root: Path, device: torch.device, seed: int, share: float, photos: list[np.ndarray],
-    counts: tuple[int, int], people: list[np.ndarray], things: list[np.ndarray],
+    counts: tuple[int, int], people: list[np.ndarray], things: list[np.ndarray], side: int,
 ) -> Sources:
     """Banks of everything; `counts` says how many of the photos are empty and main-only."""
     lines = draw_lines(root / "fonts", max(8, round(300 * share)), seed)
     letters = Bank(lines, LETTER_SIDE, device)
     first, second = counts[0], sum(counts)
     return Sources(
-        Bank(photos, PHOTO_SIDE, device),
-        Bank(people + things, CUTOUT_SIDE, device),
+        Bank(photos, side, device),
+        Bank(people + things, round(side * 0.75 / 4) * 4, device),
         letters,
         np.arange(first),
         np.arange(first, second),
@@ -189,10 +192,10 @@ def _sources(
     )
 
 
-def _fit_labels(photo: Photo) -> np.ndarray | None:
+def _fit_labels(photo: Photo, side: int) -> np.ndarray | None:
     if photo.labels is None:
         return None
-    shape = fit(photo.rgb, PHOTO_SIDE).shape
+    shape = fit(photo.rgb, side).shape
     return cv2.resize(photo.labels, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)
 
 
