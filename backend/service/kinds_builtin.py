@@ -40,13 +40,18 @@ def _clean(job: CleanJob, context: Context, control: Control) -> Answer:
 
     source = job.image.decoded()
     result = clean(source, job.options, context.store, control, mask=job.mask, limit=job.limit)
-    plate = pixels.encode(job.image.data, job.image.layout, result.plate, result.hole)
+    plate = None
+    if job.options.fill:
+        plate = pixels.encode(job.image.data, job.image.layout, result.plate, result.hole)
     return clean_answer(result, plate)
 
 
-def clean_answer(result: CleanResult, plate: np.ndarray) -> Answer:
-    """A CleanResult as values and blocks; a mask that is all zero is left out."""
-    blocks: dict[str, np.ndarray | bytes] = {"plate": plate}
+def clean_answer(result: CleanResult, plate: np.ndarray | None) -> Answer:
+    """A CleanResult as values and blocks; a mask that is all zero is left out, and the plate (in
+    the editor's bytes) when nothing was to be filled."""
+    blocks: dict[str, np.ndarray | bytes] = {}
+    if plate is not None:
+        blocks["plate"] = plate
     for name in ("object_mask", "text_mask", "unknown_mask", "hole"):
         mask = getattr(result, name)
         if mask.any():

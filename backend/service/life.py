@@ -11,6 +11,7 @@ from typing import Any
 
 from backend import __version__
 from backend.home import private_dir, run_dir
+from backend.service.window import remove_stale
 from backend.values import CleanPlateError
 from plugin.client.launch import read_run_file, try_connect
 from plugin.client.protocol import PROTOCOL, RUN_FILE
@@ -115,6 +116,7 @@ def stop(timeout: float = 10.0) -> bool:
     """
     lock = Lock(run_dir())
     if not lock.is_held_by_another():
+        _clean_up(lock)
         return False
     run = read_run_file(str(run_dir().parent))
     if not _ask_to_stop() and run is not None:
@@ -129,7 +131,16 @@ def stop(timeout: float = 10.0) -> bool:
             _signal(run["pid"], hard=True)
             killed = True
         time.sleep(0.05)
+    _clean_up(lock)
     return True
+
+
+def _clean_up(lock: Lock) -> None:
+    """After a backend that was killed; one that ended by itself left nothing."""
+    if lock.take():
+        remove_run_files()
+        remove_stale(run_dir())
+        lock.release()
 
 
 def _ask_to_stop() -> bool:

@@ -102,7 +102,7 @@ class Places:
 
     def __init__(self, run: Path) -> None:
         self._note = run / NOTE
-        self._remove_stale()
+        remove_stale(run)
         self._folders: dict[str, Path] = {}
         self.notes: dict[str, bytes] = {}
         self.offered: list[tuple[str, str]] = []
@@ -113,9 +113,7 @@ class Places:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=SHARED_MEMORY))
             self._note.write_text(str(folder), "utf-8")
             self._offer_folder("shm", folder)
-        disk = run / "pixels"
-        shutil.rmtree(disk, ignore_errors=True)
-        self._offer_folder("run", private_dir(disk))
+        self._offer_folder("run", private_dir(run / "pixels"))
 
     def window(self, name: str) -> FileWindow | SealedWindow | None:
         """A new window in the place `name`; None when there is no room."""
@@ -151,16 +149,21 @@ class Places:
             _write_all(file, memoryview(self.notes[name]))
         self.offered.append((name, str(folder / "note")))
 
-    def _remove_stale(self) -> None:
-        try:
-            folder = Path(self._note.read_text("utf-8").strip())
-        except OSError:
-            return  # the last backend ended properly
-        inside = folder.parent == SHARED_MEMORY and folder.name.startswith(PREFIX)
-        if inside and folder.is_dir() and not folder.is_symlink():
-            if folder.stat().st_uid == os.getuid():
-                shutil.rmtree(folder, ignore_errors=True)
-        self._note.unlink(missing_ok=True)
+
+def remove_stale(run: Path) -> None:
+    """Deletes what a killed backend left in shared memory and in the run folder. Only for the
+    holder of the lock."""
+    note = run / NOTE
+    shutil.rmtree(run / "pixels", ignore_errors=True)
+    try:
+        folder = Path(note.read_text("utf-8").strip())
+    except OSError:
+        return  # the last backend ended properly, or this system has no shared memory
+    inside = folder.parent == SHARED_MEMORY and folder.name.startswith(PREFIX)
+    if inside and folder.is_dir() and not folder.is_symlink():
+        if folder.stat().st_uid == os.getuid():
+            shutil.rmtree(folder, ignore_errors=True)
+    note.unlink(missing_ok=True)
 
 
 def _sealed_memory(name: str, size: int) -> tuple[int, str]:

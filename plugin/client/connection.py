@@ -10,6 +10,7 @@ from .values import BackendError, ConnectionLost
 from .wire import ClientConnection, PlainChannel, PlainStream, consts
 
 CONNECT_SECONDS = 5.0
+HELLO_SECONDS = 10.0  # a backend that hangs must not keep the user waiting for long
 CALL_SECONDS = 60.0
 
 
@@ -31,6 +32,7 @@ class Link:
         """
         self.lock = threading.RLock()
         self._ended = False
+        self._patience = HELLO_SECONDS
         if run["host"] not in (LOOPBACK, "::1", "localhost"):
             raise BackendError("The run file names a host that is not this computer.")
         sock = None
@@ -49,7 +51,7 @@ class Link:
             "allow_getattr": False,
             "include_local_traceback": False,
             "include_local_version": False,
-            "sync_request_timeout": CALL_SECONDS,
+            "sync_request_timeout": HELLO_SECONDS,
             "bind_threads": False,
         }
         self._connection = ClientConnection(_Nothing(), PlainChannel(PlainStream(sock)), config)
@@ -58,6 +60,7 @@ class Link:
                 lambda: self._connection.sync_request(consts.HANDLE_GETROOT)
             )
             self.hello = self.call("hello", PROTOCOL)
+            self._patience = CALL_SECONDS
         except BaseException:
             self.close()
             raise
@@ -77,7 +80,7 @@ class Link:
             raise ConnectionLost("The connection to the Clean Plate backend has ended.")
         return self._translated(
             lambda: self._connection.async_request(
-                consts.HANDLE_CALLATTR, self._root, name, arguments, (), timeout=CALL_SECONDS
+                consts.HANDLE_CALLATTR, self._root, name, arguments, (), timeout=self._patience
             )
         )
 
@@ -96,7 +99,7 @@ class Link:
             if isinstance(error, AttributeError) and not self.closed:
                 raise
             if type(error).__name__ == "TimeoutError" or isinstance(error, TimeoutError):
-                message = "The Clean Plate backend did not answer in %d s." % CALL_SECONDS
+                message = "The Clean Plate backend did not answer in %d s." % self._patience
             else:
                 message = "The connection to the Clean Plate backend has ended."
             self.close()

@@ -116,7 +116,7 @@ def _reply(kind: str, values: Dict[str, Any], blocks: Dict[str, bytes]) -> Any:
             text_mask=blocks.get("text_mask"),
             unknown_mask=blocks.get("unknown_mask"),
             hole=blocks.get("hole"),
-            plate=blocks["plate"],
+            plate=blocks.get("plate", b""),
             found=values["found"],
             report=values["report"],
             lines=values["lines"],

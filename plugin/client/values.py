@@ -109,7 +109,8 @@ class Status(NamedTuple):
 class CleanReply(NamedTuple):
     """Masks are width × height bytes, 255 = remove; None where nothing of that kind was found.
 
-    `plate` has the layout of the picture that was sent and its very bytes outside `hole`.
+    `plate` has the layout of the picture that was sent and its very bytes outside `hole`; it is
+    empty when the option `fill` was off.
     `lines`: dicts with `polygon` [[x, y], …], `height`, `score`, `words`. `people`: dicts with
     `box` [x0, y0, x1, y1] and `mask` (bytes of that box, row by row).
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -81,6 +82,9 @@ class BackendProcess:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(10)
+        note = self.home / "run" / "pixels.txt"
+        if note.exists():  # it was killed
+            shutil.rmtree(note.read_text(), ignore_errors=True)
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()

@@ -95,6 +95,15 @@ def test_nothing_to_do(client):
     assert reply.plate == image.data
 
 
+def test_masks_without_a_fill_send_no_plate(client):
+    image = image_of(landscape(), "u8", "BGRA")
+    mask = np.zeros((image.height, image.width), np.uint8)
+    mask[20:30, 20:30] = 255
+    reply = client.submit_clean(image, {**QUICK, "fill": False}, mask.tobytes()).result()
+    assert reply.plate == b"" and reply.found
+    assert reply.object_mask == mask.tobytes()
+
+
 def test_the_selection_limits_what_changes(client):
     image = image_of(landscape(), "u8", "BGRA")
     mask = np.zeros((image.height, image.width), np.uint8)

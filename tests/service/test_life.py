@@ -164,6 +164,18 @@ def test_stop_ends_a_backend_that_does_not_answer(start, home):
     assert backend.process.wait(10) == 0
 
 
+@posix
+def test_stop_ends_a_backend_that_hangs_and_cleans_up(start, home):
+    """Stopped by the system: it answers neither its socket nor SIGTERM."""
+    backend = start()
+    shared = Path((home / "run" / "pixels.txt").read_text())
+    backend.process.send_signal(signal.SIGSTOP)
+    done = stop_command(home)
+    assert (done.returncode, done.stdout.strip()) == (0, "backend: stopped")
+    assert backend.process.wait(10) == -signal.SIGKILL
+    assert not backend.run_file.exists() and not shared.exists()
+
+
 def test_ends_when_idle_but_not_while_working(start, connect):
     backend = start("--idle", "1.5", kinds=True)
     client = connect()

@@ -11,9 +11,23 @@ import pytest
 import rpyc
 from rpyc.core import brine, consts
 from rpyc.core.stream import SocketStream
-from service_support import closed_by_peer, eventually, knock
+from service_support import BackendProcess, closed_by_peer, eventually, knock, serve_command
 
 from plugin.client.protocol import FRAME_LIMIT, MAX_BUFFER, PROTOCOL
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("wire") / "home"
+
+
+@pytest.fixture(scope="module")
+def backend(home):
+    """One for all tests here: none of them may harm it, that is what they check."""
+    process = BackendProcess(home, serve_command(kinds=True))
+    process.wait_ready()
+    yield process
+    process.end()
 
 
 def frame(payload: bytes, length: int | None = None, compressed: int = 0, end: bytes = b"\n"):
