@@ -85,7 +85,6 @@ def fill_plate(
     if not wanted.any():
         return plate
     groups = group_holes(wanted.astype(np.uint8) * np.uint8(255), model.description)
-    alpha = rim_alpha(hole, core)
     sizes = [np.count_nonzero(g.hole) for g in groups]
     done = 0
     for number, (group, size) in enumerate(zip(groups, sizes, strict=True), 1):
@@ -95,7 +94,8 @@ def fill_plate(
         filled = _fill_group(plate, group, known, model, inner, limits, seed)
         inside = group.hole > 0
         crop = group.crop.slices
-        weight = alpha[crop][inside][:, None]
+        alpha = rim_alpha(group.hole, None if core is None else core[crop])
+        weight = alpha[inside][:, None]
         source = to_unit(pixels[crop][inside][:, :3], *limits)
         mixed = source + weight * (filled[inside] - source)
         part = plate[crop]
