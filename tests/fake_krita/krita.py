@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from PyQt6.QtCore import QByteArray, QObject, QTimer, QUuid
+from PyQt6.QtWidgets import QDockWidget
 
 MARGIN = 64  # pixels around the canvas that a layer can hold
 CHANNELS = {"RGBA": 4, "GRAYA": 2, "CMYKA": 5}
@@ -26,8 +27,14 @@ def gui_thread() -> None:
 
 
 class Selection:
-    def __init__(self, x: int, y: int, coverage: np.ndarray) -> None:
-        self._x, self._y, self._coverage = x, y, coverage
+    def __init__(self, x: int = 0, y: int = 0, coverage: np.ndarray | None = None) -> None:
+        empty = np.zeros((0, 0), np.uint8)
+        self._x, self._y, self._coverage = x, y, empty if coverage is None else coverage
+
+    def setPixelData(self, data: QByteArray, x: int, y: int, w: int, h: int) -> None:
+        gui_thread()
+        self._coverage = np.frombuffer(bytes(data), np.uint8).reshape(h, w)
+        self._x, self._y = x, y
 
     def x(self) -> int:
         return self._x
@@ -270,6 +277,10 @@ class Document:
     def selection(self) -> Selection | None:
         return self.chosen
 
+    def setSelection(self, selection: Selection | None) -> None:
+        gui_thread()
+        self.chosen = selection
+
     def createNode(self, name: str, kind: str) -> Node:
         gui_thread()
         return Node(self, name, kind)
@@ -323,6 +334,12 @@ class Krita(QObject):
         assert isinstance(value, str)
         self.settings[group, name] = value
 
+    def action(self, name: str) -> None:
+        """The fake has no actions of Krita's own."""
+
+    def windows(self) -> list[Any]:
+        return []
+
     def addExtension(self, extension: Any) -> None:
         self.added.append(extension)
 
@@ -348,3 +365,16 @@ class Krita(QObject):
 
 class Extension(QObject):
     """Krita's base class of extensions."""
+
+
+class DockWidget(QDockWidget):
+    """Krita's base class of dockers."""
+
+
+class DockWidgetFactoryBase:
+    DockRight = 1
+
+
+class DockWidgetFactory:
+    def __init__(self, name: str, area: int, kind: type) -> None:
+        self.name, self.kind = name, kind

@@ -121,7 +121,7 @@ def dismiss_panels():
 
 def canvas():
     package = sys.modules["cleanplate.canvas"]
-    return package.Canvas.active(app.activeWindow())
+    return package.Canvas.active(main())
 
 
 def canvas_origin():

@@ -115,6 +115,6 @@ def test_nothing_found_leaves_no_layers(krita: Editor) -> None:
     flat[..., 0] = np.linspace(90, 160, 320)
     krita.fill_layer("Background", flat)
     before = krita.eval("tree()")
-    krita.trigger("cleanplate_remove_text_and_people")
+    krita.trigger("cleanplate_remove_text")
     assert "Nothing" in krita.finish()
     assert krita.eval("tree()") == before

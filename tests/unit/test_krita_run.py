@@ -83,7 +83,7 @@ def test_group_with_layers_above_the_source_in_one_undo_step(editor: Any, client
     assert not objects.canvas().any()
     assert doc.root.nodes[0].writes == 0 and (doc.root.nodes[0].canvas() == source).all()
     spin(lambda: doc.active is background)
-    assert "1 lines of text" in said["done"] and "fake-fill" in said["done"]
+    assert "1 line of text" in said["done"] and "fake-fill" in said["done"]
     assert ("fill", 0.5, "Filling") in said["progress"]
     doc.undo()
     assert names(doc.root) == ["photo"]

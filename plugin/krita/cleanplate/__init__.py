@@ -2,6 +2,9 @@
 
 from krita import Krita
 
+from . import docker
 from .extension import CleanPlateExtension
 
-Krita.instance().addExtension(CleanPlateExtension(Krita.instance()))
+_extension = CleanPlateExtension(Krita.instance())
+Krita.instance().addExtension(_extension)
+docker.register(_extension)

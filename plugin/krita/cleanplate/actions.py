@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional
 
 from .translate import tr
 from .values import Request
@@ -22,6 +22,7 @@ REMOVE_TEXT = "cleanplate_remove_text"
 REMOVE_UNKNOWN = "cleanplate_remove_unknown"
 REMOVE_SELECTION = "cleanplate_remove_selection"
 REMOVE_CLICKED = "cleanplate_remove_clicked"
+SELECT_CLICKED = "cleanplate_select_clicked"
 SETTINGS = "cleanplate_settings"
 
 ENTRIES = (
@@ -31,6 +32,7 @@ ENTRIES = (
     Entry(REMOVE_UNKNOWN, "Remove Unknown Objects"),
     Entry("", ""),
     Entry(REMOVE_CLICKED, "Remove Clicked Object"),
+    Entry(SELECT_CLICKED, "Select Clicked Object"),
     Entry(REMOVE_SELECTION, "Remove Selection"),
     Entry("", ""),
     Entry(SETTINGS, "Clean Plate Settings…"),
@@ -49,9 +51,12 @@ def title(name: str) -> str:
     return next(tr(entry.title) for entry in ENTRIES if entry.name == name)
 
 
-def request(name: str, device: str, grow: Optional[int]) -> Request:
-    """`grow`: pixels, None = the backend decides."""
-    options = dict(_WHAT[name], device=device)
+def request(
+    name: str, device: str, grow: Optional[int], what: Optional[Dict[str, bool]] = None
+) -> Request:
+    """`grow`: pixels, None = the backend decides. `what`: text, people, unknown; None = as `name`
+    says."""
+    options: Dict[str, Any] = dict(_WHAT[name] if what is None else what, device=device)
     if grow is not None:
         options["grow"] = grow
     fills = name == REMOVE_SELECTION
@@ -60,7 +65,14 @@ def request(name: str, device: str, grow: Optional[int]) -> Request:
 
 def click_request(x: float, y: float, device: str, grow: Optional[int]) -> Request:
     """Removes the object at the pixel (x, y)."""
-    options = {"text": False, "people": False, "clicks": ((x, y),), "device": device}
+    options: Dict[str, Any] = {"text": False, "people": False, "device": device}
+    options["clicks"] = ((x, y),)
     if grow is not None:
         options["grow"] = grow
     return Request(title(REMOVE_CLICKED), options)
+
+
+def mask_request(mask: bytes, device: str, grow: Optional[int]) -> Request:
+    """Removes what the user gathered by clicks; `mask` covers the canvas."""
+    options = {"text": False, "people": False, "device": device}
+    return Request(title(REMOVE_CLICKED), options, mask=mask, grow=grow)

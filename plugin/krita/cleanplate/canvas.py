@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from krita import Krita
+
 from .qt import QPointF, QRectF, QtGui, QtWidgets
 from .values import Bounds
 
@@ -18,12 +20,13 @@ class Canvas:
         self.widget = widget
 
     @staticmethod
-    def active(window: Any) -> Optional[Canvas]:
-        """`window`: Krita's Window."""
-        view = window.activeView()
+    def active(main: QtWidgets.QMainWindow) -> Optional[Canvas]:
+        """`main`: the Qt window. Krita's own Window object lives only while it is asked for."""
+        windows = [w for w in Krita.instance().windows() if w.qwindow() is main]
+        view = windows[0].activeView() if windows else None
         if view is None or view.document() is None:
             return None
-        area = window.qwindow().findChild(QtWidgets.QMdiArea)
+        area = main.findChild(QtWidgets.QMdiArea)
         sub = area.activeSubWindow() if area is not None else None
         if sub is None:
             return None

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any, Iterator, List, Optional
 
 from krita import Krita
+from krita import Selection as KritaSelection
 
+from .pixels import box_of, cropped
 from .qt import QByteArray, sip_transferback
 from .translate import tr
 from .values import MASK_SPACE, Bounds, ColorSpace, Layer, Plan, Selection, Source
@@ -147,6 +149,21 @@ class Document:
             last = last or node
         yield None
         yield self._insert(group, last, source)
+
+    def select(self, mask: bytes) -> None:
+        """Makes `mask` (one byte a pixel of the canvas) the selection, with marching ants."""
+        box = box_of(mask, self.bounds)
+        if box.area == 0:
+            return
+        selection = KritaSelection()
+        inside = cropped(mask, self.bounds, box, 1)
+        selection.setPixelData(QByteArray(inside), *box)
+        self._handle.setSelection(selection)
+        # A selection that a script sets shows no ants before Krita itself works on it: what is
+        # selected and opaque in the active layer is what the user clicked.
+        action = Krita.instance().action("selectopaque_intersect")
+        if action is not None and self.is_active:
+            action.trigger()
 
     def activate(self, node: Any) -> bool:
         """Makes a layer active; False until Krita reports it as active."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional
+from typing import Any, Dict, List, Optional
 
 from krita import Extension
 
@@ -11,8 +11,8 @@ from .backend import Backend
 from .canvas import Canvas
 from .document import Document
 from .panel import PanelStack
-from .picker import Picker
-from .qt import QtWidgets, alive
+from .picking import Picking, Purpose
+from .qt import QObject, QtWidgets, Signal, alive
 from .run import Run, State
 from .settings import SettingsDialog
 from .translate import tr
@@ -35,16 +35,18 @@ class CleanPlateExtension(Extension):
         self.controllers.append(Controller(window, self.backend))
 
 
-class Controller:
+class Controller(QObject):
     """One window's actions, runs and panels."""
 
+    started = Signal(object)  # a Run
+
     def __init__(self, window: Any, backend: Backend) -> None:
+        super().__init__()
         self.runs: List[Run] = []
-        self._window = window
         self._main = window.qwindow()
         self._backend = backend
         self._stack: Optional[PanelStack] = None
-        self._picker: Optional[Picker] = None
+        self._picking: Optional[Picking] = None
         self._settings: Optional[SettingsDialog] = None
         # Krita has no submenus in the paths of actions: one action carries the menu.
         top = window.createAction("cleanplate_menu", tr("Clean Plate"), "filter")
@@ -55,12 +57,18 @@ class Controller:
                 self._menu.addSeparator()
                 continue
             action = window.createAction(entry.name, tr(entry.title), "")
+            # Krita takes the text of the .action file, which knows one language only.
+            action.setText(tr(entry.title))
             action.triggered.connect(lambda checked=False, name=entry.name: self.trigger(name))
             self._menu.addAction(action)
 
     @property
     def alive(self) -> bool:
         return alive(self._main)
+
+    @property
+    def main(self) -> QtWidgets.QMainWindow:
+        return self._main
 
     def trigger(self, name: str) -> None:
         if name == actions.SETTINGS:
@@ -70,11 +78,26 @@ class Controller:
         if document is None:
             self._tell(actions.title(name), tr("Open a picture first."))
             return
-        if name == actions.REMOVE_CLICKED:
-            self.arm()
+        if name in (actions.REMOVE_CLICKED, actions.SELECT_CLICKED):
+            self.arm(name)
             return
         choice = preferences.load()
         self.run(document, actions.request(name, choice.device, choice.grow))
+
+    def remove(self, what: Dict[str, bool]) -> None:
+        """The docker's large button: `what` says whether text, people, unknown objects go."""
+        document = Document.active()
+        title = actions.title(actions.REMOVE_BOTH)
+        if document is None:
+            self._tell(title, tr("Open a picture first."))
+        elif not any(what.values()):
+            self._tell(title, tr("Tick what shall be removed."))
+        else:
+            choice = preferences.load()
+            self.run(
+                document,
+                actions.request(actions.REMOVE_BOTH, choice.device, choice.grow, what),
+            )
 
     def run(self, document: Document, request: Request) -> Optional[Run]:
         """Starts a run with its panel. One at a time for each document."""
@@ -91,25 +114,33 @@ class Controller:
         run.ended.connect(lambda: self._forget(run))
         panel.cancelled.connect(run.cancel)
         self.runs.append(run)
+        self.started.emit(run)
         run.start()
         return run
 
-    def arm(self) -> None:
-        """The next click on the canvas takes the object under it."""
+    def arm(self, name: str) -> None:
+        """The canvas waits for clicks: to remove what is under them, or to select it."""
         self.disarm()
-        canvas = Canvas.active(self._window)
-        if canvas is None:
-            self._tell(actions.title(actions.REMOVE_CLICKED), tr("Open a picture first."))
+        canvas, document = Canvas.active(self._main), Document.active()
+        if canvas is None or document is None:
+            self._tell(actions.title(name), tr("Open a picture first."))
             return
-        picker = Picker(canvas, tr("Click the object to remove. Esc leaves."))
-        picker.picked.connect(lambda x, y, mode: self._clicked(x, y))
-        picker.left.connect(self.disarm)
-        self._picker = picker
+        purpose = Purpose.SELECT if name == actions.SELECT_CLICKED else Purpose.REMOVE
+        device = preferences.load().device
+        picking = Picking(canvas, document, self._backend, purpose, device)
+        picking.taken.connect(lambda x, y: self._clicked(document, x, y))
+        picking.gathered.connect(lambda mask: self._gathered(document, purpose, mask))
+        picking.failed.connect(lambda *error: self._fail(actions.title(name), *error))
+        picking.ended.connect(self._left)
+        self._picking = picking
 
     def disarm(self) -> None:
-        picker, self._picker = self._picker, None
-        if picker is not None and alive(picker):
-            picker.disarm()
+        picking, self._picking = self._picking, None
+        if picking is not None:
+            picking.end()
+
+    def _left(self) -> None:
+        self._picking = None
 
     def open_settings(self) -> None:
         if not alive(self._settings):
@@ -117,11 +148,16 @@ class Controller:
         self._settings.show()
         self._settings.raise_()
 
-    def _clicked(self, x: float, y: float) -> None:
-        document = Document.active()
-        if document is not None:
-            choice = preferences.load()
-            self.run(document, actions.click_request(x, y, choice.device, choice.grow))
+    def _clicked(self, document: Document, x: float, y: float) -> None:
+        choice = preferences.load()
+        self.run(document, actions.click_request(x, y, choice.device, choice.grow))
+
+    def _gathered(self, document: Document, purpose: Purpose, mask: bytes) -> None:
+        if purpose is Purpose.SELECT:
+            document.select(mask)
+            return
+        choice = preferences.load()
+        self.run(document, actions.mask_request(mask, choice.device, choice.grow))
 
     def _panels(self) -> PanelStack:
         if not alive(self._stack):
@@ -130,6 +166,9 @@ class Controller:
 
     def _tell(self, title: str, text: str) -> None:
         self._panels().add(title).show_message(text)
+
+    def _fail(self, title: str, message: str, details: str) -> None:
+        self._panels().add(title).show_error(message, details)
 
     def _forget(self, run: Run) -> None:
         if run in self.runs:

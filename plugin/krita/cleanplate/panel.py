@@ -85,9 +85,11 @@ class Panel(QtWidgets.QFrame):
         self._timer.timeout.connect(self.dismiss)
 
     def show_progress(self, stage: str, fraction: float, text: str) -> None:
+        if self.finished:
+            return  # reported before a cancel, delivered after it
         self._bar.setRange(0, 100 if fraction > 0 else 0)
         self._bar.setValue(round(100 * fraction))
-        self._text.setText(tr(STAGES[stage]) + "…" if stage in STAGES else text)
+        self._text.setText(stage_text(stage, text))
         self._fit()
 
     def show_message(self, text: str, long: bool = False) -> None:
@@ -149,6 +151,11 @@ class Panel(QtWidgets.QFrame):
         layout.addWidget(text)
         layout.addWidget(buttons)
         dialog.show()
+
+
+def stage_text(stage: str, text: str) -> str:
+    """What is being done, in the user's language where the stage is a known one."""
+    return tr(STAGES[stage]) + "…" if stage in STAGES else text
 
 
 class PanelStack(QObject):

@@ -47,7 +47,7 @@ class Picker(QtWidgets.QWidget):
         self._now: Optional[QPointF] = None
         self._space = False
         self._marks: List[Mark] = []
-        self._outline: Segments = []
+        self.outline: Segments = []
         self._view = canvas.to_widget()
         self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
         self.setCursor(Qt.CursorShape.CrossCursor)
@@ -74,7 +74,7 @@ class Picker(QtWidgets.QWidget):
 
     def show_marks(self, marks: List[Mark], outline: Segments) -> None:
         """`outline`: (x0, y0, x1, y1) pieces in image pixels."""
-        self._marks, self._outline = list(marks), list(outline)
+        self._marks, self.outline = list(marks), list(outline)
         self.update()
 
     def show_hint(self, hint: str) -> None:
@@ -214,9 +214,9 @@ class Picker(QtWidgets.QWidget):
         QtCore.QTimer.singleShot(0, self.left.emit)
 
     def _paint_outline(self, painter: QtGui.QPainter) -> None:
-        if not self._outline:
+        if not self.outline:
             return
-        lines = [self._view.map(QtCore.QLineF(*piece)) for piece in self._outline]
+        lines = [self._view.map(QtCore.QLineF(*piece)) for piece in self.outline]
         for color, style in (("black", Qt.PenStyle.SolidLine), ("white", Qt.PenStyle.DotLine)):
             painter.setPen(QtGui.QPen(QtGui.QColor(color), 2, style))
             painter.drawLines(lines)

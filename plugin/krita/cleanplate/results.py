@@ -10,6 +10,7 @@ from .qt import QByteArray
 from .translate import tr
 from .values import MASK_SPACE, PIXEL_SIZE, Bounds, Layer, Plan, Request, Source
 
+GROW_SHARE, GROW_LEAST, GROW_MOST = 0.012, 5, 25  # of the mask's diagonal; pixels
 CONTEXT = 256  # pixels around a selection that the backend sees at least
 
 
@@ -26,6 +27,7 @@ class Prepared(NamedTuple):
     mask: Optional[bytes]
     limit: Optional[bytes]
     opaque: bool
+    objects: Optional[bytes]  # the mask as the user gathered it, before it was grown
 
 
 class Patch(NamedTuple):
@@ -54,9 +56,11 @@ def prepare(source: Source, request: Request) -> Prepared:
     options = dict(request.options)
     options["clicks"] = tuple(_inside(click, box) for click in options.get("clicks", ()))
     mask, limit = (coverage, None) if request.fills_selection else (None, coverage)
+    objects = None
     if request.mask is not None:
-        mask = pixels.cropped(request.mask, source.bounds, box, 1)
-    return Prepared(image, box, options, mask, limit, kind == "opaque")
+        objects = pixels.cropped(request.mask, source.bounds, box, 1)
+        mask = _grown(objects, box, request.grow)
+    return Prepared(image, box, options, mask, limit, kind == "opaque", objects)
 
 
 def patch_of(reply: CleanReply, prepared: Prepared) -> Patch:
@@ -90,7 +94,7 @@ def plan(
         )
     layers = [
         _mask_layer(tr("Text mask"), reply.text_mask, prepared.box),
-        _mask_layer(tr("Object mask"), reply.object_mask, prepared.box),
+        _mask_layer(tr("Object mask"), prepared.objects or reply.object_mask, prepared.box),
         Layer(
             tr("Background"),
             bounds,
@@ -117,9 +121,11 @@ def summary(reply: CleanReply) -> List[str]:
     counts = report.get("counts", {})
     parts = []
     if reply.text_mask is not None:
-        parts.append(tr("{0} lines of text", counts.get("text_lines", len(reply.lines))))
-    if counts.get("people"):
-        parts.append(tr("{0} people", counts["people"]))
+        lines = counts.get("text_lines", 0)
+        parts.append(tr("1 line of text") if lines == 1 else tr("{0} lines of text", lines))
+    people = counts.get("people", 0)
+    if people:
+        parts.append(tr("1 person") if people == 1 else tr("{0} people", people))
     if not parts:
         parts.append(tr("the marked area"))
     seconds = report.get("seconds", {}).get("total", 0.0)
@@ -170,6 +176,20 @@ def _mask_layer(name: str, mask: Optional[bytes], box: Bounds) -> Layer:
         return Layer(name, around, None, MASK_SPACE, False)
     inside = pixels.cropped(mask, box, around, 1)
     return Layer(name, around, qbytes(pixels.white(inside)), MASK_SPACE, False)
+
+
+def _grown(mask: bytes, box: Bounds, grow: Optional[int]) -> bytes:
+    """Grown as the backend grows what it finds: an edge's soft rim belongs to the object."""
+    around = pixels.box_of(mask, box)
+    if grow is None:
+        diagonal = (around.width**2 + around.height**2) ** 0.5
+        grow = round(min(GROW_MOST, max(GROW_LEAST, GROW_SHARE * diagonal)))
+    if grow == 0 or around.area == 0:
+        return mask
+    wide = around.grown(grow, box)
+    inside = pixels.cropped(mask, box, wide, 1)
+    large = pixels.grown(inside, wide.width, wide.height, grow)
+    return bytes(pixels.patched(mask, box, large, large, wide, 1))
 
 
 def _inside(click: Tuple[float, float], box: Bounds) -> Tuple[float, float]:

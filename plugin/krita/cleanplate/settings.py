@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional
 
-from . import preferences
 from .backend import Backend
+from .choices import Choices
 from .qt import Qt, QtWidgets
 from .task import Task
 from .translate import tr
 
-_DEVICES = (
-    ("auto", "Automatic"),
-    ("cpu", "CPU"),
-    ("cuda:0", "NVIDIA/AMD GPU"),
-    ("mps", "Apple GPU"),
-)
 _TASKS = {
     "people": "People",
     "text": "Text",
@@ -68,33 +62,8 @@ class SettingsDialog(QtWidgets.QDialog):
         return box
 
     def _choices_box(self) -> QtWidgets.QGroupBox:
-        chosen = preferences.load()
         box = QtWidgets.QGroupBox(tr("Work"))
-        self._device = QtWidgets.QComboBox()
-        self._device.setObjectName("cleanplate_device")
-        for value, text in _DEVICES:
-            self._device.addItem(tr(text), value)
-        if self._device.findData(chosen.device) < 0:
-            self._device.addItem(chosen.device, chosen.device)
-        self._device.setCurrentIndex(self._device.findData(chosen.device))
-        self._source = QtWidgets.QComboBox()
-        self._source.setObjectName("cleanplate_source")
-        self._source.addItem(tr("Active layer"), False)
-        self._source.addItem(tr("Visible image"), True)
-        self._source.setCurrentIndex(int(chosen.visible))
-        self._grow = QtWidgets.QSpinBox()
-        self._grow.setObjectName("cleanplate_grow")
-        self._grow.setRange(-1, 200)
-        self._grow.setSpecialValueText(tr("Automatic"))
-        self._grow.setSuffix(" px")
-        self._grow.setValue(-1 if chosen.grow is None else chosen.grow)
-        form = QtWidgets.QFormLayout(box)
-        form.addRow(tr("Device:"), self._device)
-        form.addRow(tr("Source:"), self._source)
-        form.addRow(tr("Grow masks by:"), self._grow)
-        self._device.currentIndexChanged.connect(self._save)
-        self._source.currentIndexChanged.connect(self._save)
-        self._grow.valueChanged.connect(self._save)
+        QtWidgets.QVBoxLayout(box).addWidget(Choices())
         return box
 
     def _models_box(self) -> QtWidgets.QGroupBox:
@@ -229,13 +198,3 @@ class SettingsDialog(QtWidgets.QDialog):
         self._busy = None
         self._progress.hide()
         self._cancel.hide()
-
-    def _save(self, *changed: Any) -> None:
-        grow = self._grow.value()
-        preferences.save(
-            preferences.Preferences(
-                device=self._device.currentData(),
-                visible=self._source.currentData(),
-                grow=None if grow < 0 else grow,
-            )
-        )

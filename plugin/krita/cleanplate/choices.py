@@ -1,0 +1,72 @@
+"""Device, source and growth: one form for the settings and the docker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import preferences
+from .qt import QtWidgets
+from .translate import tr
+
+_DEVICES = (
+    ("auto", "Automatic"),
+    ("cpu", "CPU"),
+    ("cuda:0", "NVIDIA/AMD GPU"),
+    ("mps", "Apple GPU"),
+)
+
+
+class Choices(QtWidgets.QWidget):
+    """Shows the user's choices whenever it appears, and keeps every change at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.device = QtWidgets.QComboBox()
+        self.device.setObjectName("cleanplate_device")
+        for value, text in _DEVICES:
+            self.device.addItem(tr(text), value)
+        self.source = QtWidgets.QComboBox()
+        self.source.setObjectName("cleanplate_source")
+        self.source.addItem(tr("Active layer"), False)
+        self.source.addItem(tr("Visible image"), True)
+        self.grow = QtWidgets.QSpinBox()
+        self.grow.setObjectName("cleanplate_grow")
+        self.grow.setRange(-1, 200)
+        self.grow.setSpecialValueText(tr("Automatic"))
+        self.grow.setSuffix(" px")
+        form = QtWidgets.QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow(tr("Device:"), self.device)
+        form.addRow(tr("Source:"), self.source)
+        form.addRow(tr("Grow masks by:"), self.grow)
+        self._loading = False
+        self.load()
+        self.device.currentIndexChanged.connect(self._save)
+        self.source.currentIndexChanged.connect(self._save)
+        self.grow.valueChanged.connect(self._save)
+
+    def load(self) -> None:
+        chosen = preferences.load()
+        self._loading = True
+        if self.device.findData(chosen.device) < 0:
+            self.device.addItem(chosen.device, chosen.device)
+        self.device.setCurrentIndex(self.device.findData(chosen.device))
+        self.source.setCurrentIndex(int(chosen.visible))
+        self.grow.setValue(-1 if chosen.grow is None else chosen.grow)
+        self._loading = False
+
+    def showEvent(self, event: Any) -> None:
+        self.load()
+        super().showEvent(event)
+
+    def _save(self, *changed: Any) -> None:
+        if self._loading:
+            return
+        grow = self.grow.value()
+        preferences.save(
+            preferences.load()._replace(
+                device=self.device.currentData(),
+                visible=self.source.currentData(),
+                grow=None if grow < 0 else grow,
+            )
+        )

@@ -1,0 +1,155 @@
+"""The docker “Clean Plate”: the actions as large buttons, progress with Cancel, the choices."""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional
+
+from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Krita
+
+from . import actions, preferences
+from .choices import Choices
+from .extension import CleanPlateExtension, Controller
+from .panel import stage_text
+from .qt import QtWidgets
+from .run import Run
+from .translate import tr
+
+DOCKER_ID = "cleanplate_docker"
+_BUTTONS = (actions.REMOVE_CLICKED, actions.SELECT_CLICKED, actions.REMOVE_SELECTION)
+_WHAT = (("text", "Text"), ("people", "People"), ("unknown", "Unknown objects"))
+
+
+class CleanPlateDocker(DockWidget):
+    """One in each window; finds its window's controller when a button is pressed."""
+
+    extension: Optional[CleanPlateExtension] = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWindowTitle(tr("Clean Plate"))
+        self._run: Optional[Run] = None
+        self._known: List[Controller] = []
+        body = QtWidgets.QWidget()
+        layout = QtWidgets.QVBoxLayout(body)
+        layout.addWidget(self._remove_button())
+        layout.addLayout(self._what_row())
+        for name in _BUTTONS:
+            layout.addWidget(self._button(actions.title(name), name))
+        layout.addLayout(self._progress_row())
+        self._status = QtWidgets.QLabel()
+        self._status.setObjectName("cleanplate_docker_status")
+        self._status.setWordWrap(True)
+        layout.addWidget(self._status)
+        layout.addWidget(Choices())
+        layout.addWidget(self._button(tr("Settings and Models…"), actions.SETTINGS, large=False))
+        layout.addStretch(1)
+        self.setWidget(body)
+
+    def canvasChanged(self, canvas: Any) -> None:
+        """Krita calls this when another document comes to the front."""
+        controller = self._controller()
+        if controller is not None and controller not in self._known:
+            self._known = [controller]
+            controller.started.connect(self._follow)
+
+    def _controller(self) -> Optional[Controller]:
+        if self.extension is None:
+            return None
+        for controller in self.extension.controllers:
+            if controller.alive and controller.main is self.window():
+                return controller
+        # A floating docker is a window of its own; its parent is Krita's.
+        for controller in self.extension.controllers:
+            if controller.alive and controller.main is self.parentWidget():
+                return controller
+        return None
+
+    def _trigger(self, name: str) -> None:
+        controller = self._controller()
+        if controller is not None:
+            controller.trigger(name)
+
+    def _remove(self) -> None:
+        controller = self._controller()
+        if controller is not None:
+            controller.remove({name: box.isChecked() for name, box in self._boxes.items()})
+
+    def _remove_button(self) -> QtWidgets.QPushButton:
+        button = QtWidgets.QPushButton(tr("Remove"))
+        button.setObjectName("cleanplate_docker_remove")
+        button.setMinimumHeight(44)
+        font = button.font()
+        font.setBold(True)
+        button.setFont(font)
+        button.clicked.connect(lambda checked=False: self._remove())
+        return button
+
+    def _what_row(self) -> QtWidgets.QHBoxLayout:
+        chosen = preferences.load()
+        row = QtWidgets.QHBoxLayout()
+        self._boxes = {}
+        for name, text in _WHAT:
+            box = QtWidgets.QCheckBox(tr(text))
+            box.setObjectName("cleanplate_docker_" + name)
+            box.setChecked(getattr(chosen, name))
+            box.toggled.connect(self._save)
+            row.addWidget(box)
+            self._boxes[name] = box
+        row.addStretch(1)
+        return row
+
+    def _save(self, *changed: Any) -> None:
+        ticked = {name: box.isChecked() for name, box in self._boxes.items()}
+        preferences.save(preferences.load()._replace(**ticked))
+
+    def _button(self, text: str, name: str, large: bool = True) -> QtWidgets.QPushButton:
+        button = QtWidgets.QPushButton(text)
+        button.setObjectName("docker_" + name)
+        if large:
+            button.setMinimumHeight(34)
+        button.clicked.connect(lambda checked=False: self._trigger(name))
+        return button
+
+    def _progress_row(self) -> QtWidgets.QHBoxLayout:
+        self._bar = QtWidgets.QProgressBar()
+        self._bar.setTextVisible(False)
+        self._cancel = QtWidgets.QPushButton(tr("Cancel"))
+        self._cancel.clicked.connect(lambda checked=False: self._run and self._run.cancel())
+        row = QtWidgets.QHBoxLayout()
+        row.addWidget(self._bar, 1)
+        row.addWidget(self._cancel)
+        self._bar.hide()
+        self._cancel.hide()
+        return row
+
+    def _follow(self, run: Run) -> None:
+        self._run = run
+        run.progress.connect(self._show_progress)
+        run.done.connect(self._status.setText)
+        run.nothing.connect(self._status.setText)
+        run.failed.connect(lambda message, details: self._status.setText(message))
+        run.ended.connect(lambda: self._ended(run))
+        self._show_progress("prepare", 0.0, "")
+
+    def _show_progress(self, stage: str, fraction: float, text: str) -> None:
+        if self._run is None:
+            return
+        self._bar.show()
+        self._cancel.show()
+        self._bar.setRange(0, 100 if fraction > 0 else 0)
+        self._bar.setValue(round(100 * fraction))
+        self._status.setText(stage_text(stage, text))
+
+    def _ended(self, run: Run) -> None:
+        if run is self._run:
+            self._run = None
+            self._bar.hide()
+            self._cancel.hide()
+            self._status.setText("")
+
+
+def register(extension: CleanPlateExtension) -> None:
+    CleanPlateDocker.extension = extension
+    Krita.instance().addDockWidgetFactory(
+        DockWidgetFactory(DOCKER_ID, DockWidgetFactoryBase.DockRight, CleanPlateDocker)
+    )

@@ -1,0 +1,135 @@
+"""Gathering by several clicks, selecting, and the docker, in the real window."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from conftest import RAFT, Editor
+
+WOMAN, ROCKS = (122, 118), (330, 15)
+
+
+def at(editor: Editor, x: float, y: float) -> list[int]:
+    """Where an image pixel is on the screen."""
+    return editor.eval(
+        "(lambda p: [p.x(), p.y()])(canvas().widget.mapToGlobal("
+        "canvas().to_widget().map(QPoint(x, y))))", x=x, y=y)
+
+
+def click_with(editor: Editor, key: str, x: float, y: float) -> None:
+    editor.xdo("keydown", key)
+    editor.click(*at(editor, x, y))
+    editor.xdo("keyup", key)
+
+
+def settled(editor: Editor, steps: int) -> None:
+    editor.wait_for(f"len(controller()._picking.steps) == {steps} and "
+                    "controller()._picking._work is None", 120)
+
+
+@pytest.fixture
+def armed(raft: Editor) -> Editor:
+    raft.ask("app.activeWindow().activeView().canvas().setZoomLevel(2.0)")
+    time.sleep(0.8)
+    raft.ask("main().activateWindow(); canvas().widget.setFocus()")
+    return raft
+
+
+def test_clicks_add_take_away_take_back_and_fill(armed: Editor) -> None:
+    armed.trigger("cleanplate_remove_clicked")
+    armed.wait_for("widget('cleanplate_picker') is not None", 5)
+    click_with(armed, "shift", *WOMAN)
+    settled(armed, 1)
+    first = armed.eval("controller()._picking.mask.count(b'\\xff')")
+    assert first > 50 and armed.eval("len(controller()._picking.picker.outline)") > 10
+    armed.screenshot("gather_outline")
+    click_with(armed, "alt", *ROCKS)
+    settled(armed, 2)
+    marks = armed.eval("[m.positive for m in controller()._picking.picker._marks]")
+    assert marks == [True, False]
+    armed.key("BackSpace")
+    settled(armed, 1)
+    assert armed.eval("controller()._picking.mask.count(b'\\xff')") == first
+    mask = armed.decode(armed.eval(
+        "base64.b64encode(controller()._picking.mask).decode()"))[..., 0] > 0
+    assert mask[WOMAN[1], WOMAN[0]]
+    source = armed.pixels("Background")
+    armed.key("Return")
+    assert "Removed" in armed.finish()
+    assert (armed.mask("Object mask") == mask).all(), "as it was gathered"
+    plate = armed.decode(armed.eval("raw(layer('Clean Plate: Background').childNodes()[0])"))
+    assert (source != plate).any(axis=2)[mask].mean() > 0.7
+
+
+def test_a_box_is_an_object_too(armed: Editor) -> None:
+    armed.trigger("cleanplate_remove_clicked")
+    armed.wait_for("widget('cleanplate_picker') is not None", 5)
+    start, end = at(armed, 95, 85), at(armed, 150, 150)
+    armed.xdo("mousemove", "--sync", *start)
+    armed.xdo("mousedown", 1)
+    for part in (0.3, 0.6, 1.0):
+        armed.xdo("mousemove", "--sync", round(start[0] + part * (end[0] - start[0])),
+                  round(start[1] + part * (end[1] - start[1])))
+    armed.xdo("mouseup", 1)
+    settled(armed, 1)
+    box = armed.eval("controller()._picking.steps[0].box")
+    assert all(abs(a - b) <= 1.5 for a, b in zip(box, (95, 85, 150, 150), strict=True))
+    armed.key("Escape")
+    armed.wait_for("widget('cleanplate_picker') is None", 5)
+    assert len(armed.eval("tree()")) == 1
+
+
+def test_select_clicked_object_ends_in_a_selection(armed: Editor) -> None:
+    armed.menu("cleanplate_select_clicked")
+    armed.wait_for("widget('cleanplate_picker') is not None", 5)
+    armed.click(*at(armed, *WOMAN))
+    settled(armed, 1)
+    armed.ask("canvas().widget.setFocus()")
+    mask = armed.decode(armed.eval(
+        "base64.b64encode(controller()._picking.mask).decode()"))[..., 0]
+    armed.key("Return")
+    armed.wait_for("doc().selection() is not None", 10)
+    time.sleep(1)
+    armed.screenshot("selected_object")
+    chosen = armed.decode(armed.eval(
+        "base64.b64encode(bytes(doc().selection().pixelData(0, 0, 384, 256))).decode()"))[..., 0]
+    assert ((chosen > 127) == (mask > 127)).all()
+    assert [layer[0] for layer in armed.eval("tree()")][-1] == "Background"
+
+
+def test_docker_removes_what_is_ticked(raft: Editor) -> None:
+    raft.ask("[d for d in app.dockers() if d.objectName() == 'cleanplate_docker'][0].show()\n"
+             "[d for d in app.dockers() if d.objectName() == 'cleanplate_docker'][0].raise_()")
+    raft.wait_for("widget('cleanplate_docker_remove') is not None", 5)
+    time.sleep(0.5)
+    assert raft.eval("[widget('cleanplate_docker_text').isChecked(), "
+                     "widget('cleanplate_docker_people').isChecked()]") == [True, True]
+    raft.click(*raft.eval("center_of('cleanplate_docker_people')"))
+    raft.wait_for("not widget('cleanplate_docker_people').isChecked()", 5)
+    raft.click(*raft.eval("center_of('cleanplate_docker_remove')"))
+    raft.wait_for("not idle()", 5)
+    assert "Removed" in raft.finish()
+    assert raft.mask("Text mask").any() and not raft.mask("Object mask").any()
+    assert "Removed" in raft.eval("text_of('cleanplate_docker_status')")
+    assert raft.eval("sys.modules['cleanplate.preferences'].load().people") is False
+    raft.screenshot("docker")
+    raft.click(*raft.eval("center_of('cleanplate_docker_people')"))
+
+
+def test_settings_show_the_backend_and_its_models(raft: Editor) -> None:
+    raft.open(RAFT)
+    raft.trigger("cleanplate_settings")
+    raft.wait_for("widget('cleanplate_restart') is not None", 5)
+    raft.click(*raft.eval("center_of('cleanplate_restart')"))
+    raft.wait_for("'Running' in (text_of('cleanplate_state') or '')", 60)
+    pid = raft.backend_pid()
+    assert str(pid) in raft.eval("text_of('cleanplate_state')")
+    count = raft.eval("widget('cleanplate_models').topLevelItemCount()")
+    assert count > 5
+    assert raft.eval("widget('cleanplate_install_big_lama') is not None")
+    raft.screenshot("settings")
+    raft.click(*raft.eval("center_of('cleanplate_stop')"))
+    raft.wait_for("'Not running' in (text_of('cleanplate_state') or '')", 30)
+    raft.wait(lambda: raft.backend_pid() is None, "the run file goes with the backend", 30)
+    raft.ask("widget('cleanplate_settings_dialog').reject()")

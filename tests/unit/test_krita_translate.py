@@ -1,0 +1,64 @@
+"""Every text goes through the translation function, and the catalogues are complete."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("PyQt6.QtWidgets", reason="PyQt6 is not installed (pip install PyQt6)")
+
+from tests.fake_krita.support import ROOT, application, load  # noqa: E402
+
+PLUGIN = ROOT / "plugin" / "krita" / "cleanplate"
+CATALOGUES = sorted((PLUGIN / "translations").glob("*.json"))
+
+
+def texts() -> set[str]:
+    """All constant texts given to tr(), and those that tables hand to it."""
+    application()
+    found = set()
+    for path in PLUGIN.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                if node.func.id == "tr" and isinstance(node.args[0], ast.Constant):
+                    found.add(node.args[0].value)
+    found |= set(load("panel").STAGES.values())
+    found |= {entry.title for entry in load("actions").ENTRIES if entry.title}
+    found |= set(load("settings")._TASKS.values())
+    found |= {text for _, text in load("choices")._DEVICES}
+    found |= {text for _, text in load("docker")._WHAT}
+    return found
+
+
+def test_there_are_german_and_chinese() -> None:
+    assert [path.stem for path in CATALOGUES] == ["de", "zh"]
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.stem)
+def test_catalogue_is_complete_and_keeps_the_placeholders(path: Path) -> None:
+    catalogue = json.loads(path.read_text(encoding="utf-8"))
+    assert set(catalogue) == texts()
+    for english, translated in catalogue.items():
+        placeholders = sorted(re.findall(r"\{\d\}", english))
+        # A placeholder may come more often where a language needs it, never less.
+        assert set(placeholders) == set(re.findall(r"\{\d\}", translated)), english
+        assert translated.strip(), english
+
+
+def test_language_is_chosen_by_what_krita_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    translate = load("translate")
+    for names, expected in (
+        (["de_AT"], "Abbrechen"),
+        (["zh_CN"], "取消"),
+        (["en_GB", "de"], "Cancel"),
+        (["C", "de_DE"], "Abbrechen"),
+        (["xx"], "Cancel"),
+    ):
+        monkeypatch.setattr(translate, "_catalogue", translate.load(names))
+        assert translate.tr("Cancel") == expected
+    monkeypatch.setattr(translate, "_catalogue", translate.load(["de"]))
+    assert "Foto" in translate.tr("Clean Plate: {0}", "Foto")
