@@ -13,7 +13,7 @@ import threading
 from typing import Any
 
 import numpy as np
-from PyQt6.QtCore import QByteArray, QObject, QTimer, QUuid
+from PyQt6.QtCore import QByteArray, QObject, QTimer, QUuid, pyqtSignal
 from PyQt6.QtWidgets import QDockWidget
 
 MARGIN = 64  # pixels around the canvas that a layer can hold
@@ -300,11 +300,19 @@ class Document:
         self.refreshed += 1
 
 
+class Notifier(QObject):
+    applicationClosing = pyqtSignal()
+
+    def setActive(self, active: bool) -> None:
+        """The fake's notifier always speaks."""
+
+
 class Krita(QObject):
     _instance: Krita | None = None
 
     def __init__(self) -> None:
         super().__init__()
+        self.told = Notifier()
         self.open: list[Document] = []
         self.current: Document | None = None
         self.settings: dict[tuple[str, str], str] = {}
@@ -336,6 +344,9 @@ class Krita(QObject):
 
     def action(self, name: str) -> None:
         """The fake has no actions of Krita's own."""
+
+    def notifier(self) -> Notifier:
+        return self.told
 
     def windows(self) -> list[Any]:
         return []

@@ -141,3 +141,28 @@ def test_document_closed_meanwhile_is_no_error(busy: Editor) -> None:
     busy.wait_for("idle()", 240)
     assert "closed" in busy.eval("text_of('cleanplate_text')")
     assert busy.eval("modal()") is None
+
+
+def test_two_documents_at_once_are_not_mixed_up(raft: Editor, tmp_path: Path) -> None:
+    picture = cv2.imread(str(RAFT))
+    assert picture is not None
+    second = tmp_path / "darker.png"
+    cv2.imwrite(str(second), picture // 2)
+    raft.trigger("cleanplate_remove_text")
+    raft.ask("open_file(path)", path=str(second))
+    raft.wait_for("doc().fileName().endswith('darker.png')", 10)
+    time.sleep(0.5)
+    raft.trigger("cleanplate_remove_text")
+    raft.finish()
+    for name in ("raft.png", "darker.png"):
+        # The first pixel is far from the words, so Background must have its own source's.
+        pixels = raft.ask(
+            "d = next(d for d in app.documents() if d.fileName().endswith(name))\n"
+            "group, source = d.topLevelNodes()[1], d.topLevelNodes()[0]\n"
+            "background = group.childNodes()[0]\n"
+            "result = [group.name(), list(bytes(background.pixelData(0, 0, 8, 1))) == "
+            "list(bytes(source.pixelData(0, 0, 8, 1))), "
+            "background.pixelData(0, 0, 384, 256) != source.pixelData(0, 0, 384, 256)]",
+            name=name,
+        )
+        assert pixels == ["Clean Plate: Background", True, True]

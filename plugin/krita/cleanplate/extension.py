@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional
 
-from krita import Extension
+from krita import Extension, Krita
 
 from . import actions, preferences
 from .backend import Backend
@@ -29,10 +29,20 @@ class CleanPlateExtension(Extension):
 
     def setup(self) -> None:
         """Krita calls this once at start; nothing is loaded before the first use."""
+        notifier = Krita.instance().notifier()
+        notifier.setActive(True)
+        notifier.applicationClosing.connect(self._closing)
 
     def createActions(self, window: Any) -> None:
         self.controllers = [c for c in self.controllers if c.alive]
         self.controllers.append(Controller(window, self.backend))
+
+    def _closing(self) -> None:
+        """Krita ends: no thread of ours may speak to it any more."""
+        for controller in self.controllers:
+            controller.disarm()
+            for run in list(controller.runs):
+                run.cancel()
 
 
 class Controller(QObject):
