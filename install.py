@@ -73,8 +73,8 @@ def call(command: List[str], layout: Layout) -> int:
 
 
 def install(options: argparse.Namespace, layout: Layout, console: Console,
-            extras: List[str]) -> None:
-    """Environment, program, plug-in, models; the command line last."""
+            extras: List[str]) -> int:
+    """Environment, program, plug-in, models; the command line last. Returns the exit status."""
     known = manifest.load(layout)
     if not console.dry_run:
         manifest.claim_trees(layout, known)
@@ -101,7 +101,7 @@ def install(options: argparse.Namespace, layout: Layout, console: Console,
         if changed and os.path.exists(os.path.join(layout.home, "run", "backend.json")):
             # A backend of the version before would go on answering; the next use starts the new.
             call(program(layout, "stop"), layout)
-    models(options, layout, console)
+    return models(options, layout, console)
 
 
 def editors(options: argparse.Namespace, layout: Layout, console: Console,
@@ -129,10 +129,12 @@ def editors(options: argparse.Namespace, layout: Layout, console: Console,
                         % layout.launcher)
 
 
-def models(options: argparse.Namespace, layout: Layout, console: Console) -> None:
-    """Official weights: those named, else the recommended ones where the user agrees."""
+def models(options: argparse.Namespace, layout: Layout, console: Console) -> int:
+    """Official weights: those named, else the recommended ones where the user agrees.
+
+    Returns 1 when one that was named could not be installed: everything else is set up then."""
     if options.no_models:
-        return
+        return 0
     names = options.models
     if not names:
         names = environment.recommended_models(layout)
@@ -141,13 +143,15 @@ def models(options: argparse.Namespace, layout: Layout, console: Console) -> Non
                 % ", ".join(names), False):
             console.say("models: the built-in ones; better ones: `%s models list`"
                         % layout.launcher)
-            return
+            return 0
     console.step("Models")
     if console.dry_run:
         console.would("download " + ", ".join(names))
     elif call(program(layout, "models", "install", *names), layout) != 0:
         console.warn("Not all models could be installed; the built-in ones do their work. Later: "
                      "%s models install %s" % (layout.launcher, " ".join(names)))
+        return 1 if options.models else 0
+    return 0
 
 
 def version() -> str:
@@ -161,12 +165,12 @@ def version() -> str:
 
 def demo(options: argparse.Namespace, layout: Layout, console: Console) -> int:
     """Sets up and shows the whole path on the bundled photo."""
-    install(options, layout, console, [])
+    status = install(options, layout, console, [])
     console.step("Demo")
     if console.dry_run:
         console.would("clean the sample and write to " + layout.demo)
-        return 0
-    return call([layout.python, "-I", "-m", "plugin.demo", "--home", layout.home], layout)
+        return status
+    return call([layout.python, "-I", "-m", "plugin.demo", "--home", layout.home], layout) or status
 
 
 def test(options: argparse.Namespace, layout: Layout, console: Console) -> int:
@@ -226,11 +230,11 @@ def main(given: Optional[List[str]] = None) -> int:
                 return demo(options, layout, console)
             if options.command == "test":
                 return test(options, layout, console)
-            install(options, layout, console, [])
+            status = install(options, layout, console, [])
             console.finish(None if console.dry_run else (
                 "Ready. In Krita: Filter > Clean Plate > Remove Text and People.\n"
                 "On the command line: %s clean IMAGE --out FOLDER" % layout.launcher))
-            return 0
+            return status
     except InstallError as error:
         console.end_tick()
         print("\n" + str(error), file=sys.stderr)

@@ -214,17 +214,23 @@ def version(krita: Krita) -> str:
     return ""
 
 
-def running(platform: str = sys.platform, proc: str = "/proc") -> bool:
+def running(platform: str = sys.platform, proc: str = "/proc",
+            user: Optional[str] = None) -> bool:
     """Whether this user's Krita is open (it rewrites kritarc when it ends)."""
     if platform == "win32":
         listed = output(["tasklist", "/FI", "IMAGENAME eq krita.exe", "/NH"]) or ""
         return "krita.exe" in listed.lower()
     if platform == "darwin":
         return bool((output(["pgrep", "-x", "krita"]) or "").strip())
+    user = user or os.path.expanduser("~")
     for path in glob.glob(os.path.join(proc, "[0-9]*", "comm")):
         try:
             with open(path) as file:
-                if file.read().strip() == "krita" and os.stat(path).st_uid == os.getuid():
+                if file.read().strip() != "krita":
+                    continue
+            # One with another home folder (a test, another session) has settings of its own.
+            with open(os.path.join(os.path.dirname(path), "environ"), "rb") as file:
+                if b"HOME=" + os.fsencode(user) in file.read().split(b"\0"):
                     return True
         except OSError:  # it ended meanwhile
             continue

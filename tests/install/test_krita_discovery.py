@@ -161,9 +161,16 @@ def test_named_folder_replaces_the_search(box: Callable[[str], Box], tmp_path: P
 
 
 def test_running_krita_is_seen(tmp_path: Path) -> None:
-    (tmp_path / "12").mkdir()
-    (tmp_path / "12" / "comm").write_text("bash\n")
-    assert not krita.running("linux", str(tmp_path))
-    (tmp_path / "13").mkdir()
-    (tmp_path / "13" / "comm").write_text("krita\n")
-    assert krita.running("linux", str(tmp_path))
+    def process(number: int, name: str, user: str) -> None:
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "comm").write_text(name + "\n")
+        (tmp_path / str(number) / "environ").write_text(f"A=1\0HOME={user}\0B=2\0")
+
+    def seen() -> bool:
+        return krita.running("linux", str(tmp_path), "/home/me")
+
+    process(12, "bash", "/home/me")
+    process(13, "krita", "/home/somebody")
+    assert not seen()
+    process(14, "krita", "/home/me")
+    assert seen()

@@ -82,7 +82,8 @@ def test_install_twice_doctor_uninstall(tmp_path: Path) -> None:
 
     again = user.install_py("--no-models")
     assert again.returncode == 0, again.stderr
-    assert "environment is up to date" in again.stdout and "plug-in up to date" in again.stdout
+    assert "environment is up to date" in again.stdout, again.stdout
+    assert "plug-in up to date" in again.stdout, again.stdout
 
     report = user.install_py("doctor")
     assert report.returncode == 0, report.stdout + report.stderr
