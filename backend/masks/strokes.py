@@ -3,6 +3,7 @@ level and has the same height, so that captions and headlines look alike to the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,13 @@ class Strokes:
     plate: np.ndarray
 
 
-def cut(rgb: np.ndarray, region: Region) -> Crop:
-    """Cuts a region with its margins out of an H×W×3 uint8 image, turned level."""
-    scale = BOX / region.height
-    beside, above = BESIDE * BOX, ABOVE * BOX
+def cut(rgb: np.ndarray, region: Region, height: float = BOX) -> Crop:
+    """Cuts a region with its margins out of an H×W×3 uint8 image, turned level, its box `height`
+    px high."""
+    scale = height / region.height
+    beside, above = BESIDE * height, ABOVE * height
     w = int(round(region.length * scale + 2 * beside))
-    h = int(round(BOX + 2 * above))
+    h = int(round(height + 2 * above))
     along, across = region.axes
     linear = np.stack([along, across]) * scale
     middle = np.array([(w - 1) / 2, (h - 1) / 2])
@@ -91,10 +93,13 @@ class StrokeFinder:
     def __init__(self, net: Any, device: str) -> None:
         self._net, self._device = net, device
 
-    def find(self, rgb: np.ndarray, regions: list[Region], control: Control) -> list[Strokes]:
-        """Strokes of every region of an H×W×3 uint8 RGB image, in the order of `regions`."""
+    def find(
+        self, picture: Callable[[Region], np.ndarray], regions: list[Region], control: Control
+    ) -> list[Strokes]:
+        """Strokes of every region, in the order of `regions`; `picture(region)` is the H×W×3 uint8
+        image to look at (the picture or its hues)."""
         parts = [p for region in regions for p in split(region)]
-        crops = [cut(rgb, region) for region in parts]
+        crops = [cut(picture(region), region) for region in parts]
         order = sorted(range(len(crops)), key=lambda i: crops[i].rgb.shape[1])
         found: dict[int, Strokes] = {}
         batch: list[int] = []

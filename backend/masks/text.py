@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from backend.masks import strokes, strokes_colour
+from backend.masks import strokes, strokes_colour, text_accept
 from backend.masks.text_lines import Region, merge, reading_order
-from backend.masks.text_scales import LineDetector, find_regions
+from backend.masks.text_scales import LineDetector, find_regions, hues
 from backend.models.interfaces import Description, TextFound
 from backend.values import BadInput, Control, TextLine
 
-SURE_LINE = 0.5  # detector's score from which a line needs little proof by its strokes
-STROKE, EFFECT = 0.35, 0.5  # thresholds of the mask
+STROKE, EFFECT = 0.5, 0.5  # thresholds of the mask
+BEYOND = 0.6  # the net's certainty from which strokes count beyond the ends of a box
+LIKELIEST = 0.7  # what the net's map is stretched to in a line
+FINEST = 110  # px, height of a line's box in the crop where its colours are looked at
 ROUNDS = 3  # how often a line may be followed beyond the detector's box
 
 
@@ -40,35 +42,43 @@ class StrokeTextModel:
         return self.strokes_of(rgb, self.regions(rgb, control), control)
 
     def strokes_of(self, rgb: np.ndarray, regions: list[Region], control: Control) -> TextFound:
-        """Masks and lines from candidate regions: follows lines beyond their boxes, drops boxes
-        without strokes."""
-        done: list[tuple[Region, strokes.Strokes]] = []
-        open_regions = regions
-        for _ in range(ROUNDS):
-            found = self._finder.find(rgb, open_regions, control)
-            open_regions = []
-            for item in found:
-                box, goes_on = followed(item)
-                if box is None:
-                    continue
-                if goes_on:
-                    open_regions.append(box)
+        """Masks and lines from candidate regions: drops boxes without strokes, follows lines
+        beyond their boxes."""
+        views: dict[bool, np.ndarray] = {False: rgb}
+
+        def picture(region: Region) -> np.ndarray:
+            if region.by_hue and True not in views:
+                views[True] = hues(rgb, 0.12 * max(rgb.shape[:2]))
+            return views[region.by_hue]
+
+        done: list[tuple[Region, strokes.Strokes, Decided]] = []
+        short = min(rgb.shape[:2])
+        seen = self._finder.find(picture, regions, control)
+        items = text_accept.accepted(seen, short)
+        gaps = text_accept.bridges([item.crop.region for item in items])
+        if gaps:
+            between = self._finder.find(picture, gaps, control)
+            items += [x for x in between if text_accept.strength(x) > text_accept.BESIDE_TEXT]
+        for n in range(ROUNDS):
+            going_on = []
+            for item in items:
+                control.check()
+                decision = decided(picture(item.crop.region), item)
+                box, goes_on = followed(item, decision)
+                if goes_on and n + 1 < ROUNDS:
+                    going_on.append(box)
                 else:
-                    done.append((box, item))
-            open_regions = merge(open_regions)
-            if not open_regions:
+                    done.append((box, item, decision))
+            if not going_on:
                 break
+            items = self._finder.find(picture, merge(going_on), control)
         h, w = rgb.shape[:2]
         text, effect = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32)
-        for _, item in done:
-            window = reach(item)
-            strokes.paste(text, item.text * window, item.crop)
-            strokes.paste(effect, item.effect * window, item.crop)
-        for box, item in done:
-            if item.crop.scale < 0.6:
-                sharpen_in(text, rgb, box, item.crop.scale)
+        for _, item, decision in done:
+            strokes.paste(text, decision.text, decision.crop)
+            strokes.paste(effect, item.effect * reach(item), item.crop)
         mask = mask_of(text, effect)
-        lines = reading_order(merge([box for box, _ in done]))
+        lines = reading_order(merge([box for box, _, _ in done]))
         return TextFound(np.maximum(text, effect), mask, tuple(line_of(r) for r in lines))
 
 
@@ -83,33 +93,34 @@ def mask_of(text: np.ndarray, effect: np.ndarray) -> np.ndarray:
     return cv2.dilate(solid, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
 
 
-def followed(item: strokes.Strokes) -> tuple[Region | None, bool]:
-    """The line's box fitted to its strokes, and whether the line goes on beyond the crop.
+@dataclass(frozen=True)
+class Decided:
+    """The strokes of a line after its colours were looked at: `text` h×w float32 in `crop`."""
 
-    None when the box holds no strokes: the detector was wrong. A weak box (low score) must show
-    clear strokes; a sure one only some.
-    """
+    crop: strokes.Crop
+    text: np.ndarray
+
+
+def followed(item: strokes.Strokes, decision: Decided) -> tuple[Region, bool]:
+    """The line's box fitted to its strokes, and whether the line goes on beyond the crop."""
     region, scale = item.crop.region, item.crop.scale
     inside = item.crop.hint > 0
-    solid = item.text > 0.5
-    share = solid[inside].mean()
-    clear = item.text[inside & solid].mean() if share > 0 else 0.0
-    least = 0.015 if region.score >= SURE_LINE else 0.05
-    if share < least or clear < (0.6 if region.score >= SURE_LINE else 0.75):
-        return None, False
-    h, w = solid.shape
+    h, w = inside.shape
+    solid = cv2.resize(decision.text, (w, h), interpolation=cv2.INTER_AREA) > 0.5
     rows = np.nonzero(inside.any(1))[0]
     columns = np.nonzero(inside.any(0))[0]
     band = solid[rows[0] : rows[-1] + 1]
+    if not band.any():
+        return region, False
     ink = band.any(0)
     gap = int(0.9 * strokes.BOX)  # a wider gap ends the line
     left = grow_end(ink[::-1], w - columns[0], gap)
     right = grow_end(ink, columns[-1] + 1, gap)
     x0, x1 = w - left, right
-    span = solid[:, x0:x1]
-    heavy = span.mean(1) > 0.2 * span.mean(1)[rows[0] : rows[-1] + 1].max()
+    share = solid[:, x0:x1].mean(1)
+    heavy = share > 0.2 * share[rows[0] : rows[-1] + 1].max()
     ys = np.nonzero(heavy[rows[0] : rows[-1] + 1])[0] + rows[0]
-    y0, y1 = (ys[0] - 2, ys[-1] + 3) if len(ys) else (rows[0], rows[-1] + 1)
+    y0, y1 = ys[0] - 2, ys[-1] + 3
     if y1 - y0 < 0.4 * strokes.BOX:
         y0, y1 = rows[0], rows[-1] + 1
     goes_on = x0 <= 3 or x1 >= w - 3
@@ -121,7 +132,7 @@ def followed(item: strokes.Strokes) -> tuple[Region | None, bool]:
         y0, y1 = 0, strokes.BOX
     return replace(
         region, cx=float(centre[0]), cy=float(centre[1]),
-        length=max(x1 - x0, 4) / scale, height=(y1 - y0) / scale,
+        length=max(x1 - x0, 4) / scale, height=float(y1 - y0) / scale,
     ), goes_on  # fmt: skip
 
 
@@ -137,24 +148,29 @@ def grow_end(ink: np.ndarray, end: int, gap: int) -> int:
 
 
 def reach(item: strokes.Strokes) -> np.ndarray:
-    """h×w float32 weight of a crop's answer: 1 in and around the box, 0 where it is a guess about
-    other lines."""
+    """h×w float32 weight of a crop's answer: 1 in and closely around the box, and beyond its ends
+    where the net is sure; 0 where it would be a guess."""
     box = (item.crop.hint > 0).astype(np.uint8)
-    up = int(0.25 * strokes.BOX)
-    kernel = np.ones((2 * up + 1, 2 * int(strokes.BESIDE * strokes.BOX) + 1), np.uint8)
-    return cv2.dilate(box, kernel).astype(np.float32)
+    around = int(0.15 * strokes.BOX)
+    near = cv2.dilate(box, np.ones((2 * around + 1, 2 * around + 1), np.uint8))
+    sure = cv2.dilate((item.text > BEYOND).astype(np.uint8), np.ones((5, 5), np.uint8))
+    rows = near.any(1)[:, None]
+    return ((near | sure) & rows).astype(np.float32)
 
 
-def sharpen_in(text: np.ndarray, rgb: np.ndarray, box: Region, scale: float) -> None:
-    """Sharpens the strokes of a line that was looked at smaller than it is, in place."""
-    corners = box.corners(grow=0.5 * box.height)
-    h, w = text.shape
-    x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [w, h])
-    x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int), 0, [w, h])
-    if x1 - x0 < 4 or y1 - y0 < 4:
-        return
-    part = (slice(int(y0), int(y1)), slice(int(x0), int(x1)))
-    text[part] = strokes_colour.sharpen(rgb[part], text[part], box.height, 1.2 / scale)
+def decided(rgb: np.ndarray, item: strokes.Strokes) -> Decided:
+    """The line's strokes by its colours, in a crop as fine as the image up to FINEST px.
+
+    The net may be unsure of faint letters as a whole; where in the box they are is what counts,
+    so its map is stretched first.
+    """
+    height = float(np.clip(item.crop.region.height, strokes.BOX, FINEST))
+    fine = item.crop if height == strokes.BOX else strokes.cut(rgb, item.crop.region, height)
+    strongest = float(np.quantile(item.text[item.crop.hint > 0], 0.95))
+    prior = item.text * (reach(item) * np.clip(LIKELIEST / max(strongest, 0.05), 0.8, 3.0))
+    size = (fine.rgb.shape[1], fine.rgb.shape[0])
+    prior = cv2.resize(prior, size, interpolation=cv2.INTER_LINEAR)
+    return Decided(fine, strokes_colour.decide(fine.rgb, np.clip(prior, 0, 1)))
 
 
 def line_of(region: Region) -> TextLine:
@@ -166,8 +182,6 @@ def stroke_finder(device: str, control: Control) -> Any:
     from backend.models.catalogue import WEIGHTS
 
     file = WEIGHTS / "text-strokes.safetensors"
-    if not file.is_file():
-        return strokes_colour.ColourFinder()
     return strokes.load(None, {file.name: file}, device, control)
 
 

@@ -14,7 +14,8 @@ import numpy as np
 @dataclass(frozen=True)
 class Region:
     """A rotated rectangle: `centre` (x, y), `length` along the line and `height` across it, both
-    in pixels, `angle` of the line's direction in radians (x right, y down), `score` in [0, 1]."""
+    in pixels, `angle` of the line's direction in radians (x right, y down), `score` in [0, 1].
+    `by_hue`: it was seen in the hues alone (text_scales.hues)."""
 
     cx: float
     cy: float
@@ -22,6 +23,7 @@ class Region:
     height: float
     angle: float
     score: float = 1.0
+    by_hue: bool = False
 
     @property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -47,6 +49,7 @@ class Region:
         return Region(
             float(centre[0]), float(centre[1]), float(np.hypot(*along)),
             float(np.hypot(*across)), float(np.arctan2(along[1], along[0])), self.score,
+            self.by_hue,
         )
 
 
@@ -144,9 +147,10 @@ def merge(regions: list[Region], *, same: float = 0.5) -> list[Region]:
 
     Two boxes of similar height and direction that share half of the smaller one are one line:
     their union is kept. A much smaller box inside a bigger one is dropped unless the big one is
-    more than 2.5 times as high (a headline's box may enclose a caption).
+    more than 2.5 times as high (a headline's box may enclose a caption). What was seen by hue
+    gives way to what was seen in the picture itself.
     """
-    left = sorted(regions, key=lambda r: -r.length * r.height)
+    left = sorted(regions, key=lambda r: (r.by_hue, -r.length * r.height))
     kept: list[Region] = []
     for r in left:
         for i, k in enumerate(kept):
@@ -155,7 +159,7 @@ def merge(regions: list[Region], *, same: float = 0.5) -> list[Region]:
                 continue
             turn = abs((r.angle - k.angle + np.pi / 2) % np.pi - np.pi / 2)
             if k.height < 2.5 * r.height and (turn < 0.2 or of_r > 0.9):
-                if turn < 0.2:
+                if turn < 0.2 and r.by_hue == k.by_hue:
                     kept[i] = join(k, r)
                 break
         else:
@@ -175,7 +179,7 @@ def join(a: Region, b: Region) -> Region:
     )
     return Region(
         float(centre[0]), float(centre[1]), float(np.ptp(u)), float(np.ptp(v)), a.angle,
-        max(a.score, b.score),
+        max(a.score, b.score), a.by_hue and b.by_hue,
     )
 
 

@@ -1,8 +1,10 @@
 """Looks for lines at several sizes: the whole image small for headlines, at a middle size, and
-tiles at full size for captions, merged without duplicates."""
+tiles at full size for captions, merged without duplicates. Once more in the hues alone, where
+coloured or translucent letters stand out from a light and dark pattern that hides them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import cv2
@@ -12,10 +14,11 @@ from backend.masks.text_lines import Region, merge
 from backend.values import Control
 
 HEADLINES = 384  # long side of the pass for letters as high as half the page
+HUES, CLEAR = 640, 0.75  # long side of the pass over the hues; least score there
 TILE, OVERLAP = 640, 96
 CELL = 16  # pixels; small print is looked for in cells of this size
 # Up to this size an image is answered within a second: only so much of it is seen at full size.
-QUICK_PIXELS, QUICK_TILES = 3_000_000, 2
+QUICK_PIXELS, QUICK_TILES = 3_000_000, 1
 
 
 class LineDetector(Protocol):
@@ -38,16 +41,41 @@ def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> l
         # this pass is for what is too large for the main one; small print blurs together in it
         found += [r for r in big if r.height * HEADLINES / long > 24]
     control.progress(0.4)
+    found += by_hue(detector, rgb, control)
+    control.progress(0.5)
     if main < 0.8:
         tiles = tiles_with_small_print(rgb, found, main)
         if height * width <= QUICK_PIXELS:
             tiles = tiles[:QUICK_TILES]
         for n, (y, x) in enumerate(tiles):
-            control.progress(0.4 + 0.6 * n / len(tiles))
+            control.progress(0.5 + 0.5 * n / len(tiles))
             tile = rgb[y : y + TILE, x : x + TILE]
             inner = detector.find(tile, 1.0, control)
             found += [r.scaled(1, 1, x, y) for r in inner if not cut_off(r, y, x, rgb.shape[:2])]
     return merge(found)
+
+
+def by_hue(detector: LineDetector, rgb: np.ndarray, control: Control) -> list[Region]:
+    """Lines that are clear in the picture's hues."""
+    scale = min(1.0, HUES / max(rgb.shape[:2]))
+    size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    sx, sy = rgb.shape[1] / size[0], rgb.shape[0] / size[1]
+    seen = detector.find(hues(small, 0.12 * max(size)), 1.0, control)
+    return [replace(r.scaled(sx, sy), by_hue=True) for r in seen if r.score >= CLEAR]
+
+
+def hues(rgb: np.ndarray, around: float) -> np.ndarray:
+    """How the hue of each pixel differs from that around it (`around` px), lightness left out:
+    H×W×3 uint8, the two opponent colours of CIE Lab and their sum around 128."""
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)[..., 1:].astype(np.float32)
+    lab = cv2.GaussianBlur(lab, (0, 0), 1.2)
+    side = int(around) | 1
+    off = lab - cv2.blur(lab, (side, side))
+    planes = [off[..., 0], off[..., 1], off.sum(2) * 0.7]
+    # 12: what is nearly grey everywhere is noise and stays faint
+    scaled = [p * (127 / max(4 * float(p.std()), 12.0)) + 128 for p in planes]
+    return np.clip(np.stack(scaled, -1), 0, 255).astype(np.uint8)
 
 
 def cut_off(region: Region, y: int, x: int, shape: tuple[int, int]) -> bool:

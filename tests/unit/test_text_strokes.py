@@ -1,0 +1,95 @@
+"""Crops, the colour decision, and the filters on found lines."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from backend.masks import strokes, strokes_colour, text_filter
+from backend.masks.text_lines import Region
+from backend.models.interfaces import TextFound
+from backend.values import Box, CleanOptions, Control, ModelUnavailable, TextLine
+
+
+def letters(size: tuple[int, int], text: str, height: int, at: tuple[int, int]) -> np.ndarray:
+    """H×W float32 coverage of a text in Pillow's own font."""
+    sheet = Image.new("L", (size[1], size[0]))
+    ImageDraw.Draw(sheet).text(at, text, 255, ImageFont.load_default(height))
+    return np.asarray(sheet, np.float32) / 255
+
+
+@pytest.mark.parametrize("height", [11.0, 60.0, 180.0])
+@pytest.mark.parametrize("angle", [0.0, 0.4, -1.5])
+def test_a_crop_goes_back_to_its_place(height: float, angle: float):
+    y, x = np.mgrid[:500, :600]
+    picture = np.stack([x / 600, y / 500, (x + y) / 1100], -1)
+    region = Region(300, 250, 3 * height, height, angle)
+    crop = strokes.cut((picture * 255).round().astype(np.uint8), region)
+    assert crop.hint.shape == crop.rgb.shape[:2]
+    assert crop.scale == pytest.approx(strokes.BOX / height)
+    back = np.zeros((500, 600), np.float32)
+    strokes.paste(back, crop.rgb[..., 0].astype(np.float32) / 255, crop)
+    inside = np.zeros(back.shape, np.uint8)
+    cv2.fillConvexPoly(inside, region.corners().round().astype(np.int32), 1)
+    assert np.abs(back - picture[..., 0])[inside > 0].max() < 0.02
+
+
+def test_long_lines_are_cut_into_overlapping_parts():
+    parts = strokes.split(Region(5000, 100, 9000, 40, 0.0))
+    assert len(parts) > 3
+    assert all(p.length * strokes.BOX / p.height <= strokes.LONGEST * 1.2 for p in parts)
+    ends = [(p.cx - p.length / 2, p.cx + p.length / 2) for p in parts]
+    assert all(b[0] < a[1] for a, b in zip(ends, ends[1:], strict=False))
+    assert ends[0][0] <= 500 and ends[-1][1] >= 9500
+
+
+def test_colours_turn_a_blurred_guess_into_letters():
+    cover = letters((72, 330), "Autumn 50%", 40, (20, 12))
+    rng = np.random.default_rng(3)
+    ground = rng.integers(60, 150, (18, 83, 3)).repeat(4, 0).repeat(4, 1)[:72, :330]
+    rgb = ground * (1 - cover[..., None]) + np.array([250, 230, 60]) * cover[..., None]
+    guess = cv2.GaussianBlur(cover, (0, 0), 5)
+    guess *= 0.7 / guess.max()
+    found = strokes_colour.decide(rgb.round().astype(np.uint8), guess) > 0.5
+    truth = cover > 0.5
+
+    def iou(p: np.ndarray) -> float:
+        return (p & truth).sum() / (p | truth).sum()
+
+    assert iou(found) > 0.85 > iou(guess > 0.35) + 0.15
+    again = strokes_colour.decide(rgb.round().astype(np.uint8), guess) > 0.5
+    assert (again == found).all()
+
+
+def test_wrong_files_are_refused(tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"conv.weight": torch.zeros(3)}, tmp_path / "a.safetensors")
+    with pytest.raises(ModelUnavailable, match="not a stroke net"):
+        strokes.load_net(tmp_path / "a.safetensors", "cpu")
+
+
+def found_two() -> TextFound:
+    mask = np.zeros((100, 200), np.uint8)
+    mask[10:20, 10:90] = 255
+    mask[60:90, 10:190] = 255
+    small = TextLine(np.array([[8, 8], [92, 8], [92, 22], [8, 22]], np.float32), 14.0)
+    large = TextLine(np.array([[8, 58], [192, 58], [192, 92], [8, 92]], np.float32), 34.0)
+    return TextFound((mask / 255).astype(np.float32), mask, (small, large))
+
+
+def test_small_lines_and_lines_elsewhere_stay():
+    picture = np.zeros((100, 200, 3), np.uint8)
+    found = found_two()
+    kept = text_filter.apply(found, CleanOptions(), picture, Control())
+    assert (kept.mask == found.mask).all() and len(kept.lines) == 2
+    kept = text_filter.apply(found, CleanOptions(keep_text_below=20), picture, Control())
+    assert [x.height for x in kept.lines] == [34.0]
+    assert not kept.mask[:50].any() and (kept.mask[60:90, 10:190] == 255).all()
+    assert not kept.probability[:50].any()
+    options = CleanOptions(only_text_in=Box(0, 0, 200, 40))
+    kept = text_filter.apply(found, options, picture, Control())
+    assert [x.height for x in kept.lines] == [14.0] and not kept.mask[50:].any()
