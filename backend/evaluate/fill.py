@@ -58,7 +58,9 @@ def biharmonic(rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
     from skimage.restoration import inpaint_biharmonic  # type: ignore[import-not-found]
 
     result = rgb.copy()
-    _, _, stats, _ = cv2.connectedComponentsWithStats((hole > 0).astype(np.uint8), None, 8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(
+        (hole > 0).astype(np.uint8), connectivity=8
+    )
     for x, y, w, h, _area in stats[1:]:
         part = np.s_[max(0, y - 16) : y + h + 16, max(0, x - 16) : x + w + 16]
         made = inpaint_biharmonic(rgb[part] / 255.0, hole[part] > 0, channel_axis=-1)
@@ -69,7 +71,9 @@ def biharmonic(rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
 
 def small_part(hole: np.ndarray) -> np.ndarray:
     """The hole's pieces of at most SMALL pixels."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((hole > 0).astype(np.uint8), None, 8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        (hole > 0).astype(np.uint8), connectivity=8
+    )
     keep = np.zeros(count, np.uint8)
     keep[1:] = np.where(stats[1:, cv2.CC_STAT_AREA] <= SMALL, 255, 0)
     return keep[labels]

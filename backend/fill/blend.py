@@ -46,8 +46,7 @@ def rim_alpha(hole: np.ndarray, core: np.ndarray | None) -> np.ndarray:
         return inside.astype(np.float32)
     seed = (core > 0) & inside
     count, labels = cv2.connectedComponents(inside.astype(np.uint8), None, 8)
-    has_core = np.zeros(count, bool)
-    has_core[np.unique(labels[seed])] = True
+    has_core = np.bincount(labels[seed], minlength=count) > 0
     if not seed.any():
         return inside.astype(np.float32)
     padded = cv2.copyMakeBorder(inside.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
@@ -56,7 +55,7 @@ def rim_alpha(hole: np.ndarray, core: np.ndarray | None) -> np.ndarray:
     share = to_edge / np.maximum(to_edge + from_core, 1e-6)
     alpha = np.clip(3.0 * share, 0.0, 1.0)
     alpha = alpha * alpha * (3.0 - 2.0 * alpha)
-    alpha[(from_core <= 3.0) | ~has_core[labels]] = 1.0
+    alpha[(from_core <= 3.0) | ~np.take(has_core, labels)] = 1.0
     alpha[~inside] = 0.0
     return alpha.astype(np.float32)
 

@@ -38,10 +38,10 @@ def grow_box(box: Box, dx: int, dy: int, width: int, height: int) -> Box:
 
 
 def context_crop(box: Box, width: int, height: int) -> Box:
-    """The part of the image a filler sees for a hole of this box: max(128 px, 3/4 of the hole's
+    """The part of the image a filler sees for a hole of this box: max(128 px, 0.6 of the hole's
     longer side) on each side, at least 512 px where the image has them. A side that meets the
     image's border is made up for on the other side, so the crop is never moved off its hole."""
-    pad = max(MIN_CONTEXT, round(0.75 * max(box.width, box.height)))
+    pad = max(MIN_CONTEXT, round(0.6 * max(box.width, box.height)))
 
     def span(lo: int, hi: int, limit: int) -> tuple[int, int]:
         size = min(limit, max(MIN_CROP, hi - lo + 2 * pad))
@@ -77,7 +77,9 @@ def group_holes(hole: np.ndarray, description: Description, pad: int = 48) -> li
     """H×W uint8 hole (non-zero = fill) → groups, smallest first, so that a big hole can lean on
     finished small ones. Every hole pixel is in exactly one group."""
     height, width = hole.shape
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((hole > 0).astype(np.uint8), None, 8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        (hole > 0).astype(np.uint8), connectivity=8
+    )
     boxes = [Box(int(x), int(y), int(x + w), int(y + h)) for x, y, w, h, _ in stats[1:]]
     groups = []
     for members in merge(boxes, pad, width, height):

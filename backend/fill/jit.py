@@ -14,8 +14,9 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_dir() / "numba"))
 
 import numba  # noqa: E402  (reads the folder when it is imported)
 
-if not numba.config.CACHE_DIR:  # imported before us by another package
-    numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]
+_config: Any = getattr(numba, "config")  # noqa: B009  (its fields are made at run time)
+if not _config.CACHE_DIR:  # numba was imported before us by another package
+    _config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:

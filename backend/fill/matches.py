@@ -22,20 +22,23 @@ SLICE = 8192  # targets a piece of work: fixed, so that no result depends on the
 @dataclass(frozen=True)
 class Settings:
     """`gain`: texture planes against colour. `decay`: votes weigh decay^-depth. `percentile` of
-    the distances that sets how sharply votes favour good matches. EM steps at the coarsest and
-    the finest level; sweeps and random tries of a search; `starts`: how many random starts of
-    the coarse levels are compared."""
+    the costs that sets how sharply votes favour good matches. EM steps at the coarsest and the
+    finest level; sweeps and random tries of a search; `starts`: how many random starts of the
+    coarse levels are compared. `lift`, `aside`: surcharge on a source one picture side away, up
+    or sideways. `pull`, `step`: see poisson.blend."""
 
     gain: float = 3.0
     decay: float = 1.3
-    percentile: float = 50.0
+    percentile: float = 75.0
     em_coarse: int = 10
     em_fine: int = 3
     sweeps: int = 2
     tries: int = 4
-    starts: int = 1
-    pull: float | None = None
-    mean_start: bool = False
+    starts: int = 4
+    lift: float = 24.0
+    aside: float = 24.0
+    pull: float = 0.001
+    step: float = 0.05
 
 
 class Field:
@@ -48,6 +51,8 @@ class Field:
         self.dist = np.zeros(count, np.float32)
         self.shifts = np.zeros((0, 2), np.int32)
         self.sweep = 0
+        size = max(level.tmap.shape)
+        self.far = (np.float32(settings.lift / size), np.float32(settings.aside / size))
 
     @property
     def cube(self) -> np.ndarray:
@@ -75,7 +80,9 @@ class Field:
             size = (width - 2 * pk.R, height - 2 * pk.R)
             small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
             edge = [(pk.R, pk.R), (pk.R, pk.R), (0, 0)]
-            colour = np.where(v.known[..., None], v.rgb, np.pad(small, edge, mode="edge"))
+            colour = np.where(
+                v.known[..., None], self.cube[..., :3], np.pad(small, edge, mode="edge")
+            )
             planes = texture(colour, np.ones_like(v.known), 5) * np.float32(self.set.gain)
         self.write(np.concatenate([colour, planes], -1)[v.hy, v.hx].astype(np.float32))
         rng = np.random.default_rng(self.seed)
@@ -93,7 +100,7 @@ class Field:
     def measure(self) -> None:
         v = self.level
         self._each(len(self.ny), lambda a, b: pk.measure(
-            v.feat, CHANNELS, v.ys, v.xs, self.ny, self.nx, self.dist, a, b))
+            v.feat, CHANNELS, v.ys, v.xs, self.ny, self.nx, self.dist, *self.far, a, b))
 
     def search(self, sweeps: int, tries: int) -> None:
         """Better matches for the present picture."""
@@ -109,7 +116,7 @@ class Field:
         seed, radius = self.seed * 131 + self.sweep, max(v.tmap.shape)
         self._each(len(self.ny), lambda a, b: pk.search(
             v.feat, CHANNELS, v.valid, v.tmap, v.ys, v.xs, old_y, old_x, self.ny, self.nx,
-            self.dist, self.shifts, a, b, step, tries, radius, seed))
+            self.dist, self.shifts, *self.far, a, b, step, tries, radius, seed))
 
     def weights(self) -> np.ndarray:
         """How much each target's vote counts: good matches, and patches near the known area."""
@@ -126,25 +133,34 @@ class Field:
             v.feat, CHANNELS, v.tmap, v.hy, v.hx, self.ny, self.nx, weight, out, a, b))
         self.write(out)
 
-    def copy(self, pull: float | None) -> np.ndarray:
-        """H×W×3: each hole pixel from the patch over it that fits best, as sharp as the source.
-        With `pull` the copies are joined in the gradient domain (see poisson.blend)."""
-        v = self.level
+    def copy(self, into: np.ndarray) -> None:
+        """Writes into H×W×3 (the picture without the border) what the matches make of the hole:
+        each pixel from the patch over it that fits best, as sharp as the source, and the copies
+        joined in the gradient domain (see poisson.blend)."""
+        v, cube = self.level, self.cube
         sy, sx = np.zeros(len(v.hy), np.int32), np.zeros(len(v.hy), np.int32)
         weight = self.weights()
         self._each(len(v.hy), lambda a, b: pk.best_patch(
             v.tmap, v.hy, v.hx, self.ny, self.nx, weight, sy, sx, a, b))
-        picture = np.ascontiguousarray(self.cube[..., :3])
-        source = picture.copy()
-        picture[v.hy, v.hx] = source[sy, sx]
-        if pull is None:
-            return picture
-        height, width = v.tmap.shape
-        rows, columns = np.mgrid[:height, :width].astype(np.int32)
-        rows[v.hy, v.hx], columns[v.hy, v.hx] = sy, sx
-        across = wished(source, v.known, rows, columns, 0, 1)
-        down = wished(source, v.known, rows, columns, 1, 0)
-        return blend(picture, across, down, v.hole, pull, self.control)
+        # Only the hole's box, with a rim of two: a large picture must not cost memory twice.
+        top, left = max(0, int(v.hy.min()) - 2), max(0, int(v.hx.min()) - 2)
+        box = np.s_[top : int(v.hy.max()) + 3, left : int(v.hx.max()) + 3]
+        hole = v.hole[box]
+        rows, columns = np.indices(hole.shape, np.int32)
+        rows, columns = rows + np.int32(top), columns + np.int32(left)
+        rows[hole], columns[hole] = sy, sx
+        picture = cube[rows, columns, :3]
+        if self.set.step > 0:
+            across = wished(cube, v.known, rows, columns, 0, 1)
+            down = wished(cube, v.known, rows, columns, 1, 0)
+            picture = blend(
+                picture, across, down, hole, self.set.pull, self.set.step, self.control
+            )
+        inner = np.zeros(v.hole.shape, bool)
+        inner[pk.R : -pk.R, pk.R : -pk.R] = True
+        chosen = hole & inner[box]
+        y, x = np.nonzero(chosen)
+        into[y + top - pk.R, x + left - pk.R] = np.clip(picture[chosen], 0.0, 1.0)
 
     def write(self, values: np.ndarray) -> None:
         v = self.level
@@ -157,24 +173,21 @@ class Field:
 
 
 def wished(
-    picture: np.ndarray, known: np.ndarray, rows: np.ndarray, columns: np.ndarray, dy: int, dx: int
+    cube: np.ndarray, known: np.ndarray, rows: np.ndarray, columns: np.ndarray, dy: int, dx: int
 ) -> np.ndarray:
-    """H×W×3: the difference to the next pixel (down or right) that the copied sources have: the
-    mean of what the pixel's own source and its neighbour's source say, where these are known."""
+    """h×w×3: the difference to the next pixel (down or right) that the copied sources have: the
+    mean of what the pixel's own source and its neighbour's source say, where these are known.
+    rows, columns: h×w, where in `cube` (H×W×C) each pixel comes from."""
     height, width = known.shape
-    total = np.zeros_like(picture)
-    count = np.zeros((height, width, 1), np.float32)
-    there = np.roll(rows, -dy, 0) if dy else np.roll(rows, -dx, 1)
-    there_x = np.roll(columns, -dy, 0) if dy else np.roll(columns, -dx, 1)
-    pairs = (
-        (rows, columns, rows + dy, columns + dx),
-        (there - dy, there_x - dx, there, there_x),
-    )
+    total = np.zeros((*rows.shape, 3), np.float32)
+    count = np.zeros((*rows.shape, 1), np.float32)
+    next_y, next_x = np.roll(rows, (-dy, -dx), (0, 1)), np.roll(columns, (-dy, -dx), (0, 1))
+    pairs = ((rows, columns, rows + dy, columns + dx), (next_y - dy, next_x - dx, next_y, next_x))
     for y0, x0, y1, x1 in pairs:
         ok = (y1 < height) & (x1 < width) & (y0 >= 0) & (x0 >= 0)
         y0, x0 = np.clip(y0, 0, height - 1), np.clip(x0, 0, width - 1)
         y1, x1 = np.clip(y1, 0, height - 1), np.clip(x1, 0, width - 1)
         ok &= known[y0, x0] & known[y1, x1]
-        total += (picture[y1, x1] - picture[y0, x0]) * ok[..., None]
+        total += (cube[y1, x1, :3] - cube[y0, x0, :3]) * ok[..., None]
         count += ok[..., None]
     return total / np.maximum(count, 1.0)

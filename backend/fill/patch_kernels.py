@@ -34,6 +34,14 @@ def distance(feat, channels, ty, tx, sy, sx, limit):
 
 
 @kernel
+def cost(feat, channels, ty, tx, sy, sx, limit, lift, aside):
+    """Distance, dearer the further the source lies: rows of a picture tend to show the same
+    things, and near places the same light. `lift`, `aside`: surcharge a pixel up or sideways."""
+    factor = np.float32(1.0) + lift * np.float32(abs(sy - ty)) + aside * np.float32(abs(sx - tx))
+    return factor * distance(feat, channels, ty, tx, sy, sx, limit / factor)
+
+
+@kernel
 def mix(state):
     """One step of splitmix64: a random number that depends on its input only."""
     z = state + np.uint64(0x9E3779B97F4A7C15)
@@ -43,16 +51,17 @@ def mix(state):
 
 
 @kernel
-def measure(feat, channels, ys, xs, ny, nx, dist, start, stop):
-    """Distances of the present matches."""
+def measure(feat, channels, ys, xs, ny, nx, dist, lift, aside, start, stop):
+    """Costs of the present matches."""
+    far = np.float32(1e30)
     for t in range(start, stop):
-        dist[t] = distance(feat, channels, ys[t], xs[t], ny[t], nx[t], np.float32(1e30))
+        dist[t] = cost(feat, channels, ys[t], xs[t], ny[t], nx[t], far, lift, aside)
 
 
 @kernel
 def search(
-    feat, channels, valid, tmap, ys, xs, old_y, old_x, ny, nx, dist, shifts, start, stop, step,
-    tries, radius, seed,
+    feat, channels, valid, tmap, ys, xs, old_y, old_x, ny, nx, dist, shifts, lift, aside, start,
+    stop, step, tries, radius, seed,
 ):
     """One sweep over targets [start, stop): propagation from the neighbours already swept
     (`step` +1: from above and left, -1: from below and right), some frequent shifts, and a
@@ -75,7 +84,7 @@ def search(
                     cy, cx = old_y[nb] + dy, old_x[nb] + dx
                 if 0 <= cy < height and 0 <= cx < width and valid[cy, cx]:
                     if cy != by or cx != bx:
-                        d = distance(feat, channels, y, x, cy, cx, best)
+                        d = cost(feat, channels, y, x, cy, cx, best, lift, aside)
                         if d < best:
                             by, bx, best = cy, cx, d
         state = mix(np.uint64(t) + np.uint64(seed) * np.uint64(1000003))
@@ -84,7 +93,7 @@ def search(
             s = int(state % np.uint64(len(shifts)))
             cy, cx = y + shifts[s, 0], x + shifts[s, 1]
             if 0 <= cy < height and 0 <= cx < width and valid[cy, cx]:
-                d = distance(feat, channels, y, x, cy, cx, best)
+                d = cost(feat, channels, y, x, cy, cx, best, lift, aside)
                 if d < best:
                     by, bx, best = cy, cx, d
         reach = radius
@@ -96,7 +105,7 @@ def search(
             cy = by - reach + int(state % np.uint64(span))
             cx = bx - reach + int((state >> np.uint64(32)) % np.uint64(span))
             if 0 <= cy < height and 0 <= cx < width and valid[cy, cx]:
-                d = distance(feat, channels, y, x, cy, cx, best)
+                d = cost(feat, channels, y, x, cy, cx, best, lift, aside)
                 if d < best:
                     by, bx, best = cy, cx, d
             reach //= 2

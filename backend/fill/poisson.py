@@ -57,14 +57,17 @@ def solve(
 
 def blend(
     copied: np.ndarray, across: np.ndarray, down: np.ndarray, hole: np.ndarray, weight: float,
-    control: Control,
+    step: float, control: Control,
 ) -> np.ndarray:
     """copied H×W×3 float32, known outside the hole (H×W bool); across, down: wished differences
-    x[i, j+1] − x[i, j] and x[i+1, j] − x[i, j]; `weight`: pull to the copied colours."""
+    x[i, j+1] − x[i, j] and x[i+1, j] − x[i, j]; `weight`: pull to the copied
+    colours; `step`: larger jumps at a seam are taken for edges and only moved by that much."""
     have_x = np.diff(copied, axis=1, append=copied[:, -1:])
     have_y = np.diff(copied, axis=0, append=copied[-1:])
     gx, gy = (across - have_x).astype(np.float32), (down - have_y).astype(np.float32)
     gx[:, -1], gy[-1] = 0, 0
+    np.clip(gx, -step, step, out=gx)
+    np.clip(gy, -step, step, out=gy)
     target = -gx - gy
     target[:, 1:] += gx[:, :-1]
     target[1:] += gy[:-1]

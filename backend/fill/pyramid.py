@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from backend.fill.patch_kernels import R
+from backend.values import Control
 
 TEXTURE = 2  # feature planes after R, G, B: local mean of |d/dx| and |d/dy| (Newson et al. 2017)
 
@@ -16,13 +17,12 @@ TEXTURE = 2  # feature planes after R, G, B: local mean of |d/dx| and |d/dy| (Ne
 class Level:
     """One scale. Arrays include a border of `R` px around the picture, so patches never leave it.
 
-    rgb H×W×3 float32; hole, known H×W bool; feat H×(W·5) float32 with known values outside the
-    hole. hy, hx: hole pixels; ys, xs: targets (pixels whose patch touches the hole); tmap H×W
-    int32 index into them or -1; depth: distance of each target's centre to the known area, px;
-    valid H×W uint8: the whole patch is known; sources: flat indices of these.
+    hole, known H×W bool; feat H×(W·5) float32: R, G, B, texture. hy, hx: hole pixels; ys, xs:
+    targets (pixels whose patch touches the hole); tmap H×W int32 index into them or -1; depth:
+    distance of each target's centre to the known area, px; valid H×W uint8: the whole patch is
+    known; sources: flat indices of these.
     """
 
-    rgb: np.ndarray
     hole: np.ndarray
     known: np.ndarray
     feat: np.ndarray = field(repr=False)
@@ -86,22 +86,26 @@ def make_level(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, gain: float
     )
     depth = cv2.distanceTransform(inner, cv2.DIST_L2, 5)[ys, xs] if len(ys) else np.zeros(0)
     planes = texture(rgb, seen, 5) * np.float32(gain)
-    feat = np.concatenate([rgb, planes], -1).reshape(height, -1)
+    feat = np.empty((height, width, 3 + TEXTURE), np.float32)
+    feat[..., :3], feat[..., 3:] = rgb, planes
+    feat = feat.reshape(height, -1)
     return Level(
-        rgb, hole, seen, np.ascontiguousarray(feat, np.float32), hy.astype(np.int32),
+        hole, seen, feat, hy.astype(np.int32),
         hx.astype(np.int32), ys.astype(np.int32), xs.astype(np.int32), tmap,
-        depth.astype(np.float32), valid, np.flatnonzero(valid).astype(np.int64),
+        depth.astype(np.float32), valid, np.flatnonzero(valid).astype(np.int32),
     )
 
 
 def build(
-    rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, gain: float, most: int = 8
+    rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, gain: float, control: Control,
+    most: int = 8,
 ) -> list[Level]:
     """Finest level first. Stops when the hole is about as thick as a patch or the picture as
     small as a few patches, and never where no source patch would be left."""
     weight, cover = known.astype(np.float32), hole.astype(np.float32)
     levels: list[Level] = []
     while len(levels) < most:
+        control.check()
         mask = cover > 0.5
         seen = (weight > 0.25) & ~mask
         level = make_level(np.where(seen[..., None], rgb, 0), mask, seen, gain)

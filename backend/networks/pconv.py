@@ -108,8 +108,9 @@ class PConvUNet(nn.Module):
         """Keeps the encoder's batch norm fixed when `frozen` (the paper's second phase)."""
         super().train(mode)
         if mode and self.frozen:
-            for stage in self.down:
-                stage.norm.eval()
+            for module in self.down.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
         return self
 
     def forward(self, rgb: torch.Tensor, known: torch.Tensor) -> torch.Tensor:

@@ -31,9 +31,9 @@ def strokes(rng: np.random.Generator) -> np.ndarray:
             angle += rng.normal(0, 0.9)
             length = rng.uniform(10, 70)
             x2, y2 = x + length * math.cos(angle), y + length * math.sin(angle)
-            ends = [(int(x), int(y)), (int(x2), int(y2))]
-            cv2.line(mask, *ends, 255, width)
-            cv2.circle(mask, ends[1], width // 2, 255, -1)
+            end = (int(x2), int(y2))
+            cv2.line(mask, (int(x), int(y)), end, (255,), width)
+            cv2.circle(mask, end, width // 2, (255,), -1)
             x, y = float(np.clip(x2, 0, SIDE)), float(np.clip(y2, 0, SIDE))
     return mask
 
@@ -63,6 +63,8 @@ def silhouettes(root: Path, rng: np.random.Generator, most: int) -> list[np.ndar
     found = []
     for index in rng.permutation(len(paths))[:most]:
         labels = cv2.imread(str(paths[index]), cv2.IMREAD_GRAYSCALE)
+        if labels is None:
+            raise BadInput(f"{paths[index]} cannot be read as an image")
         labels = shrink(labels, SIDE, cv2.INTER_NEAREST)
         for label in range(1, min(8, int(labels.max())) + 1):
             mask = (labels == label).astype(np.uint8) * np.uint8(255)
