@@ -58,8 +58,8 @@ def seen_at(editor: Editor) -> tuple[float, float]:
     weight = np.clip(np.minimum(blue, red).astype(float) - green - 60, 0, None)
     assert weight.sum() > 0, "the target is in view"
     rows, columns = np.mgrid[0:height, 0:width]
-    return (left + (columns * weight).sum() / weight.sum(),
-            top + (rows * weight).sum() / weight.sum())
+    return (left + float((columns * weight).sum() / weight.sum()),
+            top + float((rows * weight).sum() / weight.sum()))
 
 
 def arm(editor: Editor) -> None:

@@ -113,6 +113,7 @@ class CleanPlateDocker(DockWidget):
     def _progress_row(self) -> QtWidgets.QHBoxLayout:
         self._bar = QtWidgets.QProgressBar()
         self._bar.setTextVisible(False)
+        self._bar.setRange(0, 100)
         self._cancel = QtWidgets.QPushButton(tr("Cancel"))
         self._cancel.clicked.connect(lambda checked=False: self._run and self._run.cancel())
         row = QtWidgets.QHBoxLayout()
@@ -136,7 +137,6 @@ class CleanPlateDocker(DockWidget):
             return
         self._bar.show()
         self._cancel.show()
-        self._bar.setRange(0, 100 if fraction > 0 else 0)
         self._bar.setValue(round(100 * fraction))
         self._status.setText(stage_text(stage, text))
 

@@ -184,8 +184,10 @@ class Document:
             root.addChildNode(group, tops[-1] if tops else None)
         else:
             parent.addChildNode(group, node)
-        # A group that was filled before it came into the image has no projection yet.
-        self._handle.refreshProjection()
+        # A group that was filled before it came into the image has no projection yet. Setting
+        # what is set already makes Krita update it in the background; refreshProjection would
+        # make the editor wait for it.
+        background.setOpacity(background.opacity())
         return Inserted(background, parent is None and bool(source.layer_id))
 
     def _detached(self, name: str, space: ColorSpace) -> Any:

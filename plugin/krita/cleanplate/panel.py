@@ -15,6 +15,7 @@ from .translate import tr
 
 WIDTH = 460
 SHORT_MS, LONG_MS = 8000, 20000
+LEAST_CHANGE = 0.03  # of the bar
 
 STAGES = {
     "start": "Starting the backend",
@@ -53,6 +54,7 @@ class Panel(QtWidgets.QFrame):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFixedWidth(WIDTH)
         self.finished = False
+        self._shown = ("", 0.0)
         self._report = ""
         self._title = QtWidgets.QLabel(title)
         self._title.setObjectName("cleanplate_title")
@@ -62,7 +64,9 @@ class Panel(QtWidgets.QFrame):
         # Error texts may hold parts of logs: shown as they are, never as rich text.
         self._text.setTextFormat(Qt.TextFormat.PlainText)
         self._bar = QtWidgets.QProgressBar()
-        self._bar.setRange(0, 0)
+        # Never the moving bar of an unknown length: each of its frames would repaint the canvas
+        # below, which takes most of a second where there is no GPU.
+        self._bar.setRange(0, 100)
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(8)
         self._cancel = self._button(tr("Cancel"), "cleanplate_cancel", self._on_cancel)
@@ -87,7 +91,9 @@ class Panel(QtWidgets.QFrame):
     def show_progress(self, stage: str, fraction: float, text: str) -> None:
         if self.finished:
             return  # reported before a cancel, delivered after it
-        self._bar.setRange(0, 100 if fraction > 0 else 0)
+        if stage == self._shown[0] and abs(fraction - self._shown[1]) < LEAST_CHANGE:
+            return  # every change repaints the canvas below
+        self._shown = (stage, fraction)
         self._bar.setValue(round(100 * fraction))
         self._text.setText(stage_text(stage, text))
         self._fit()
