@@ -11,9 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from backend.fill.matches import Field, Settings
+from backend.fill.opencv import OpenCVFill
 from backend.fill.pyramid import Level, build
 from backend.models.interfaces import Description
 from backend.values import Control
@@ -38,6 +40,13 @@ class PatchMatchFill:
         seen = ~inside if known is None else (known > 0) & ~inside
         result = rgb.astype(np.float32, copy=True)
         levels = build(result, inside, seen, self.settings.gain, control)
+        if not len(levels[0].sources):
+            control.note(
+                "Too little known background for PatchMatch: a hole was filled smoothly by Telea."
+            )
+            return OpenCVFill("fill-telea", cv2.INPAINT_TELEA).fill(
+                rgb, hole, control, known=known
+            )
         top = len(levels) - 1
         if start is not None:
             top = min(top, max(0, round(float(np.log2(1 / scale)))))

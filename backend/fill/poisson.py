@@ -11,10 +11,12 @@ import numpy as np
 from backend.fill.jit import kernel
 from backend.values import Control
 
+CYCLES, SWEEPS = 4, 3
+
 
 @kernel
-def relax(x, target, weight, hy, hx, parity, omega):
-    """One half of a red-black Gauss–Seidel sweep on -div grad x + weight·x = target."""
+def relax(x, target, weight, hy, hx, parity):
+    """Half a red-black Gauss–Seidel sweep on (4 + weight)·x − neighbours = target."""
     height, width, channels = x.shape
     for p in range(len(hy)):
         i, j = hy[p], hx[p]
@@ -24,35 +26,54 @@ def relax(x, target, weight, hy, hx, parity, omega):
         left, right = max(j - 1, 0), min(j + 1, width - 1)
         for c in range(channels):
             near = x[up, j, c] + x[down, j, c] + x[i, left, c] + x[i, right, c]
-            value = (near + target[i, j, c]) / (np.float32(4.0) + weight)
-            x[i, j, c] += omega * (value - x[i, j, c])
+            x[i, j, c] = (near + target[i, j, c]) / (np.float32(4.0) + weight)
 
 
-def solve(
-    correction: np.ndarray, target: np.ndarray, hole: np.ndarray, weight: float, control: Control
-) -> np.ndarray:
-    """`correction` H×W×3 float32 (0 outside the hole) with `target`'s negative Laplacian, by
-    coarse-to-fine relaxation. hole: H×W bool."""
-    height, width = hole.shape
-    x = correction
-    if min(height, width) > 16 and hole.any():
-        high, wide = height - height % 2, width - width % 2
-        four = lambda a: (  # noqa: E731
-            a[0:high:2, 0:wide:2] + a[1:high:2, 0:wide:2] + a[0:high:2, 1:wide:2]
-            + a[1:high:2, 1:wide:2]
-        )
-        small_hole = four(hole.astype(np.uint8)) >= 3
-        small_target = four(target * hole[..., None])
-        start = np.zeros((high // 2, wide // 2, 3), np.float32)
-        small = solve(start, small_target, small_hole, weight * 4, control)
-        x[:high, :wide] = np.repeat(np.repeat(small, 2, 0), 2, 1)
-        x[~hole] = 0
+@kernel
+def residual(x, target, weight, hy, hx, out):
+    """What is left of the equation at the hole's pixels."""
+    height, width, channels = x.shape
+    for p in range(len(hy)):
+        i, j = hy[p], hx[p]
+        up, down = max(i - 1, 0), min(i + 1, height - 1)
+        left, right = max(j - 1, 0), min(j + 1, width - 1)
+        for c in range(channels):
+            near = x[up, j, c] + x[down, j, c] + x[i, left, c] + x[i, right, c]
+            out[i, j, c] = target[i, j, c] + near - (np.float32(4.0) + weight) * x[i, j, c]
+
+
+def quarters(a: np.ndarray) -> np.ndarray:
+    """Sums of 2×2 cells; an odd last row or column is left out."""
+    high, wide = a.shape[0] // 2 * 2, a.shape[1] // 2 * 2
+    a = a[:high, :wide]
+    return a[::2, ::2] + a[1::2, ::2] + a[::2, 1::2] + a[1::2, 1::2]
+
+
+def cycle(
+    x: np.ndarray, target: np.ndarray, hole: np.ndarray, weight: float, control: Control
+) -> None:
+    """One multigrid V-cycle on x (H×W×3 float32, 0 outside the hole), in place."""
+    control.check()
     hy, hx = (a.astype(np.int32) for a in np.nonzero(hole))
-    for _ in range(12):
-        control.check()
-        relax(x, target, np.float32(weight), hy, hx, 0, np.float32(1.5))
-        relax(x, target, np.float32(weight), hy, hx, 1, np.float32(1.5))
-    return x
+    pull = np.float32(weight)
+
+    def smooth(sweeps: int) -> None:
+        for sweep in range(2 * sweeps):
+            relax(x, target, pull, hy, hx, sweep % 2)
+
+    smooth(SWEEPS)
+    small_hole = quarters(hole.astype(np.uint8)) >= 3
+    if min(hole.shape) < 8 or not small_hole.any():
+        smooth(4 * SWEEPS)
+        return
+    left = np.zeros_like(x)
+    residual(x, target, pull, hy, hx, left)
+    small = np.zeros((*small_hole.shape, 3), np.float32)
+    cycle(small, quarters(left), small_hole, weight * 4, control)
+    high, wide = 2 * small.shape[0], 2 * small.shape[1]
+    x[:high, :wide] += np.repeat(np.repeat(small, 2, 0), 2, 1)
+    x[~hole] = 0
+    smooth(SWEEPS)
 
 
 def blend(
@@ -71,5 +92,7 @@ def blend(
     target = -gx - gy
     target[:, 1:] += gx[:, :-1]
     target[1:] += gy[:-1]
-    zero = np.zeros_like(copied, dtype=np.float32)
-    return copied + solve(zero, target, hole, weight, control)
+    correction = np.zeros(copied.shape, np.float32)
+    for _ in range(CYCLES):
+        cycle(correction, target, hole, weight, control)
+    return copied + correction
