@@ -241,6 +241,14 @@ ENTRIES: list[Entry] = [
               md5="e3aa4aaa15225a33ec84f9f4bc47e500"),),
     ),
     Entry(
+        "big_lama_refined", "fill", "LaMa, big, with feature refinement (slow on a CPU)",
+        "Apache-2.0", 45, "backend.fill.lama:load_module",
+        (File("big-lama.pt", _SANSTER + "add_big_lama/big-lama.pt", 205_669_692,
+              "344c77bbcb158f17dd143070d1e789f38a66c04202311ae3a258ef66667a9ea9",
+              md5="e3aa4aaa15225a33ec84f9f4bc47e500"),),
+        needs=("spandrel",),
+    ),
+    Entry(
         "fill-patchmatch", "fill", "PatchMatch, multi-scale patch optimisation", "MIT", 50,
         "backend.fill.patchmatch:load", builtin=True,
     ),
