@@ -10,7 +10,7 @@ from backend.values import Box
 
 
 def guided_upsample(
-    probability: np.ndarray, rgb: np.ndarray, radius: int = 3, smooth: float = 2e-4,
+    probability: np.ndarray, rgb: np.ndarray, radius: int = 6, smooth: float = 5e-4,
 ) -> np.ndarray:
     """h×w float32 in [0, 1] and H×W×3 uint8 RGB → H×W float32 in [0, 1].
 
@@ -23,15 +23,12 @@ def guided_upsample(
     small = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     a, b = _linear_model(small, probability.astype(np.float32), radius, smooth)
     planes = cv2.resize(np.dstack((a, b)), (width, height), interpolation=cv2.INTER_LINEAR)
-    if height * width == h * w:
-        colours = small
-    else:
-        colours = rgb.astype(np.float32)
-        colours *= 1 / 255
-    result = planes[..., 3]
-    for channel in range(3):
-        result += planes[..., channel] * colours[..., channel]
-    return np.clip(result, 0, 1)
+    shades = cv2.split(planes)
+    result = shades[3]
+    for shade, channel in zip(shades[:3], cv2.split(rgb), strict=True):
+        product = cv2.multiply(shade, channel, scale=1 / 255, dtype=cv2.CV_32F)
+        cv2.add(result, product, dst=result)
+    return np.clip(result, 0, 1, out=result)
 
 
 def full_size(answer: np.ndarray, rgb: np.ndarray) -> np.ndarray:

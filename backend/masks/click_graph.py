@@ -21,15 +21,17 @@ from backend.networks.click_graph import (
     Graph,
     GraphNet,
     answer,
-    click_features,
     first_guess,
     graph,
+    of_clicks,
+    with_answer,
 )
 from backend.values import Box, Control, Point
 
 PASSES = 3
-FEW = 0.06  # an object that fills less of its window than this gets a crop of its own
-MARGIN = 0.6  # of the object's box, on each side of its crop
+FEW = 0.012  # an object that fills less of its window than this gets a crop of its own
+LATER = 0.25  # the same once the object has been corrected: then its outline matters
+MARGIN = 0.4  # of the object's box, on each side of its crop
 LONGEST = 3.0  # aspect from which only a window around the click is looked at
 CONTRADICTION = 0.035  # of the long side: how far a click repairs what regions cannot tell apart
 
@@ -97,23 +99,27 @@ class GraphClick:
         looked: Looked = embedding.data
         window = _first_window(embedding.size, positives, box)
         found = self._ask(looked, window, positives, negatives, box, previous)
-        crop = self._closer(looked, window, found, positives)
+        few = FEW if previous is None and len(positives) + len(negatives) < 2 else LATER
+        crop = self._closer(looked, window, found, positives, few)
         if crop != window:
             scale = found.shape[1] / window.width
             x0, y0 = int((crop.x0 - window.x0) * scale), int((crop.y0 - window.y0) * scale)
             part = found[y0 : y0 + max(1, int(crop.height * scale)),
                          x0 : x0 + max(1, int(crop.width * scale))]
-            closer = self._ask(looked, crop, positives, negatives, box, part, own=True)
-            if closer.max() > 0.5:
+            closer = self._ask(looked, crop, positives, negatives, box, previous, part)
+            if closer.max() > 0.5 and not _cut_off(closer > 0.5, crop, window):
                 found, window = closer, crop
         result = np.zeros(embedding.size, np.float32)
         result[window.slices] = click_edges.full_size(found, looked.rgb[window.slices])
+        _obey(result, found, window, positives, negatives)
         return result
 
     def _window(self, looked: Looked, window: Box) -> Known:
         if window not in looked.windows:
             small = regions.shrink(looked.rgb[window.slices])
-            made = regions.make(small)
+            whole = not looked.windows or max(window.width, window.height) == max(
+                looked.rgb.shape[:2])
+            made = regions.make(small, regions.COUNT if whole else regions.CLOSER)
             lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) / 50
             if len(looked.windows) > 5:  # of many crops the oldest goes
                 del looked.windows[list(looked.windows)[1]]
@@ -123,10 +129,10 @@ class GraphClick:
     def _ask(
         self, looked: Looked, window: Box, positives: tuple[Point, ...],
         negatives: tuple[Point, ...], box: Box | None, previous: np.ndarray | None,
-        own: bool = False,
+        guess: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Probability of each pixel of the window's shrunk picture; `previous` is of the whole
-        picture, or the window's `own`."""
+        """Probability of each pixel of the window's shrunk picture; `previous` is the whole
+        picture's answer to the clicks before, `guess` one for the window to start from."""
         known = self._window(looked, window)
         labels, g = known.labels, known.graph
         h, w = labels.shape
@@ -150,13 +156,17 @@ class GraphClick:
             plane[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)] = 1
             drawn = self._mean(plane, known)
         before = first_guess(g, plus, drawn)
-        if previous is not None and previous.size:
-            part = previous if own else previous[window.slices]
-            plane = cv2.resize(part.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
+        if previous is not None:
+            plane = cv2.resize(previous[window.slices].astype(np.float32), (w, h),
+                               interpolation=cv2.INTER_AREA)
+            before = self._mean(plane, known)
+        if guess is not None and guess.size:
+            plane = cv2.resize(guess, (w, h), interpolation=cv2.INTER_LINEAR)
             before = self._mean(plane, known)
         with torch.no_grad():
-            for _ in range(PASSES):
-                features = click_features(g, plus, less, before, drawn)
+            fixed = of_clicks(g, plus, less, drawn)
+            for _ in range(PASSES if previous is None else 2):
+                features = with_answer(g, fixed, before)
                 before = torch.sigmoid(answer(self.net.regions, [g], [features], [before])[0])
             before[plus] = before[plus].clamp(min=0.8)
             before[less] = before[less].clamp(max=0.2)
@@ -176,11 +186,12 @@ class GraphClick:
 
     def _closer(
         self, looked: Looked, window: Box, found: np.ndarray, positives: tuple[Point, ...],
+        few: float,
     ) -> Box:
         """A crop around a small object, one that is known already where it fits."""
         mask = found > 0.5
         place = click_points.bounding(mask)
-        if place is None or mask.mean() > FEW:
+        if place is None or mask.mean() > few:
             return window
         sx, sy = window.width / found.shape[1], window.height / found.shape[0]
         xs = [window.x0 + place.x0 * sx, window.x0 + place.x1 * sx, *(p[0] for p in positives)]
@@ -195,8 +206,10 @@ class GraphClick:
             return window
         slack = room / 4
         for known in looked.windows:
-            holds = (known.x0 <= min(xs) - slack and known.y0 <= min(ys) - slack
-                     and known.x1 >= max(xs) + slack and known.y1 >= max(ys) + slack)
+            holds = (known.x0 <= max(window.x0, min(xs) - slack)
+                     and known.y0 <= max(window.y0, min(ys) - slack)
+                     and known.x1 >= min(window.x1, max(xs) + slack)
+                     and known.y1 >= min(window.y1, max(ys) + slack))
             if known != window and holds and (
                     max(known.width, known.height) < 2 * max(wanted.width, wanted.height)):
                 return known
@@ -220,6 +233,13 @@ def _first_window(size: tuple[int, int], positives: tuple[Point, ...], box: Box 
     return Box(start, 0, end, height) if width > height else Box(0, start, width, end)
 
 
+def _cut_off(mask: np.ndarray, crop: Box, window: Box) -> bool:
+    """Whether the object runs out of the crop where the picture goes on."""
+    sides = ((mask[0], crop.y0 > window.y0), (mask[-1], crop.y1 < window.y1),
+             (mask[:, 0], crop.x0 > window.x0), (mask[:, -1], crop.x1 < window.x1))
+    return any(inner and side.mean() > 0.04 for side, inner in sides)
+
+
 def _scaled(box: Box | None, window: Box, sx: float, sy: float) -> Box | None:
     if box is None:
         return None
@@ -230,10 +250,11 @@ def _scaled(box: Box | None, window: Box, sx: float, sy: float) -> Box | None:
 def _repair(
     pixels: np.ndarray, known: Known, adds: list[tuple[int, int]], takes: list[tuple[int, int]],
 ) -> None:
-    """Where the answer contradicts a click, the like-coloured pixels joined to it follow it."""
+    """Where the answer contradicts a click, the like-coloured pixels joined to it follow it, as
+    far as they are nearer to it than to a click of the other kind."""
     h, w = pixels.shape
     reach = max(2, round(CONTRADICTION * max(h, w)))
-    for clicks, value in ((adds, 1.0), (takes, 0.0)):
+    for clicks, others, value in ((adds, takes, 1.0), (takes, adds, 0.0)):
         for x, y in clicks:
             if (pixels[y, x] > 0.5) == (value > 0.5):
                 continue
@@ -241,10 +262,34 @@ def _repair(
             part = (slice(y0, y + reach + 1), slice(x0, x + reach + 1))
             lab = known.lab[part]
             colour = known.lab[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].mean((0, 1))
-            like = np.linalg.norm(lab - colour, axis=2) < 0.2
-            ys, xs = np.mgrid[0 : lab.shape[0], 0 : lab.shape[1]]
-            like &= np.hypot(ys - (y - y0), xs - (x - x0)) <= reach
+            ys, xs = np.mgrid[y0 : y0 + lab.shape[0], x0 : x0 + lab.shape[1]]
+            far = np.hypot(ys - y, xs - x)
+            like = (np.linalg.norm(lab - colour, axis=2) < 0.2) | (far < reach / 4)
+            like &= far <= reach
+            for ox, oy in others:
+                like &= far <= np.hypot(ys - oy, xs - ox)
             like[y - y0, x - x0] = True
             _, parts = cv2.connectedComponents(like.astype(np.uint8))
             mine = parts == parts[y - y0, x - x0]
             pixels[part][mine] = 0.1 + 0.8 * value
+
+
+def _obey(
+    result: np.ndarray, found: np.ndarray, window: Box, positives: tuple[Point, ...],
+    negatives: tuple[Point, ...],
+) -> None:
+    """Refining at full size may wash out a thin part that was clicked: there the answer before
+    it counts. `result` is the whole picture's, `found` the window's at its small size."""
+    reach = max(2, round(CONTRADICTION * max(window.width, window.height)))
+    for clicks, wanted in ((positives, True), (negatives, False)):
+        for x, y in clicks:
+            column, row = int(x), int(y)
+            inside = (window.x0 <= column < window.x1) and (window.y0 <= row < window.y1)
+            if not inside or (result[row, column] > 0.5) == wanted:
+                continue
+            x0, x1 = max(window.x0, column - reach), min(window.x1, column + reach + 1)
+            y0, y1 = max(window.y0, row - reach), min(window.y1, row + reach + 1)
+            sx, sy = found.shape[1] / window.width, found.shape[0] / window.height
+            xs = ((np.arange(x0, x1) - window.x0 + 0.5) * sx).astype(int)
+            ys = ((np.arange(y0, y1) - window.y0 + 0.5) * sy).astype(int)
+            result[y0:y1, x0:x1] = found[ys[:, None], xs[None]]

@@ -81,6 +81,13 @@ def click_features(
 ) -> Tensor:
     """N×DYNAMIC. Clicks are indices of regions; `before` N in [0, 1] is the answer so far; `box`
     N: the share of each region inside the drawn box."""
+    return with_answer(g, of_clicks(g, positives, negatives, box), before)
+
+
+def of_clicks(
+    g: Graph, positives: Tensor, negatives: Tensor, box: Tensor | None,
+) -> Tensor:
+    """The columns of `click_features` that no answer changes, N×(DYNAMIC - 3)."""
     columns = []
     found = []
     for clicks in (positives, negatives):
@@ -114,15 +121,21 @@ def click_features(
         columns.append(torch.cumsum(g.area[order], 0)[place].sqrt())
         rim = (g.border > 0).float()
         columns.append((torch.cumsum(rim[order], 0) / rim.sum().clamp(min=1))[place])
-    inside, outside = g.area * before, g.area * (1 - before)
-    like = (g.kernel @ inside + 1e-4) / (inside.sum() + 1e-3)
-    unlike = (g.kernel @ outside + 1e-4) / (outside.sum() + 1e-3)
-    columns += [before, torch.log(like / unlike).clamp(-5, 5) / 3,
-                (before[g.near] * g.near_weight).sum(1)]
     none = torch.zeros_like(g.area)
     columns += [none if box is None else box, none if box is None else none + 1,
                 none + (len(negatives) > 0)]
     return torch.stack(columns, 1)
+
+
+def with_answer(g: Graph, fixed: Tensor, before: Tensor) -> Tensor:
+    """`of_clicks` and what the answer so far tells: itself, whether a region's colour is rather
+    the object's or the background's, and what its neighbours are."""
+    sides = torch.stack((g.area * before, g.area * (1 - before)), 1)
+    colours = (g.kernel @ sides + 1e-4) / (sides.sum(0) + 1e-3)
+    columns = torch.stack((
+        before, torch.log(colours[:, 0] / colours[:, 1]).clamp(-5, 5) / 3,
+        (before[g.near] * g.near_weight).sum(1)), 1)
+    return torch.cat((fixed[:, :-3], columns, fixed[:, -3:]), 1)
 
 
 def first_guess(g: Graph, positives: Tensor, box: Tensor | None) -> Tensor:
@@ -155,16 +168,15 @@ class RegionNet(nn.Module):
         picture a node is of; `pool` N×2 weights (inside, outside the answer so far) that sum to
         1 in each picture."""
         h = self.start((features - self.mean) / self.deviation)
-        count = int(sample[-1]) + 1
+        rows = torch.arange(len(sample), device=sample.device)
+        pools = torch.zeros(2 * int(sample[-1]) + 2, len(sample), device=sample.device)
+        pools[2 * sample, rows], pools[2 * sample + 1, rows] = pool[:, 0], pool[:, 1]
         for mix, norm in zip(self.mix, self.norm, strict=True):
             x = norm(h)
             around = F.embedding_bag(near, x, mode="sum", per_sample_weights=near_weight)
             like = F.embedding_bag(alike, x, mode="mean")
-            parts = [x, around, like]
-            for side in range(2):
-                whole = torch.zeros(count, x.shape[1], dtype=x.dtype, device=x.device)
-                parts.append(whole.index_add(0, sample, x * pool[:, side : side + 1])[sample])
-            h = h + torch.relu(mix(torch.cat(parts, 1)))
+            whole = (pools @ x).view(-1, 2 * x.shape[1])[sample]
+            h = h + torch.relu(mix(torch.cat((x, around, like, whole), 1)))
         return self.out(h)[:, 0]
 
 

@@ -7,6 +7,7 @@ embeddings learn which pixels belong together, from full partitions of photos.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nets", choices=("graph", "conv", "deepmask"), default="graph",
                         help="the nets of the region graph, the convolutional click net (wants a "
                         "GPU), or DeepMask and both DeepCrops side by side")
+    parser.add_argument("--start", type=Path, help="graph: go on from these weights")
+    parser.add_argument("--whole", action="store_true",
+                        help="graph: only whole labelled things, those that stand out more often")
     parser.add_argument("--side", type=int, default=320, help="px of the click net's images")
 
 

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -68,11 +68,19 @@ def run(args: argparse.Namespace) -> int:
     views = list(_views(args, rng))
     print(f"{len(views)} views after {time.time() - start:.0f} s", flush=True)
     net = GraphNet()
-    train_walls(net, views, rng)
+    if args.start:
+        from backend.masks.click import read_weights
+
+        net = read_weights(net, args.start).train()
+    else:
+        train_walls(net, views, rng)
     graphs, things = [], []
     for view in views:
-        things += _things(view, len(graphs))
         graphs.append(_graph(net, view))
+        found = _things(view, len(graphs) - 1)
+        if args.whole:
+            found = [replace(t, weight=t.weight * _standing_out(t, graphs[-1])) for t in found]
+        things += found
     print(f"{len(things)} things after {time.time() - start:.0f} s", flush=True)
     steps = train_regions(net, graphs, things, args, rng, start)
     print(f"{steps} steps after {time.time() - start:.0f} s", flush=True)
@@ -88,15 +96,18 @@ def _views(args: argparse.Namespace, rng: np.random.Generator) -> Iterator[View]
             if photo.labels is None or not photo.labels.any():
                 continue
             jobs.append((photo, None))
-            if group in (click_source.PARTITIONS, click_source.OBJECTS):
+            if not args.whole and group in (click_source.PARTITIONS, click_source.OBJECTS):
                 size = rng.uniform(0.5, 0.8)
                 at = rng.uniform(0, 1, 2)
                 jobs.append((photo, (size, *at)))
     with ThreadPoolExecutor(2) as pool:
-        yield from (v for v in pool.map(lambda job: _view(*job), jobs) if v.luts)
+        made = pool.map(lambda job: _view(*job, merges=not args.whole), jobs)
+        yield from (view for view in made if view.luts)
 
 
-def _view(photo: Photo, part: tuple[float, float, float] | None) -> View:
+def _view(
+    photo: Photo, part: tuple[float, float, float] | None, merges: bool = True,
+) -> View:
     rgb, labels = photo.rgb, photo.labels
     assert labels is not None
     if part is not None:
@@ -110,7 +121,7 @@ def _view(photo: Photo, part: tuple[float, float, float] | None) -> View:
     labels = cv2.resize(labels, small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     full = photo.group == click_source.PARTITIONS
     if full:
-        listed = click_source.partition_objects(small, labels)
+        listed = click_source.partition_objects(small, labels, merges)
     elif labels.any():
         labels, listed = click_source.instance_objects(labels)
     else:
@@ -159,6 +170,14 @@ def _graph(net: GraphNet, view: View) -> Graph:
     from backend.masks.click_graph import build
 
     return build(net, view.regions)
+
+
+def _standing_out(thing: Thing, g: Graph) -> float:
+    """Square of the mean wall around the thing: annotators agree on what stands out."""
+    inside = thing.share > 0.6
+    outer = inside[:, None] & ~inside[g.near]
+    walls = torch.gather(g.worst, 1, g.near)
+    return float((walls * outer).sum() / outer.sum().clamp(min=1)) ** 2
 
 
 def _things(view: View, index: int) -> list[Thing]:
@@ -231,7 +250,8 @@ def train_regions(
     chance = np.array([t.weight for t in things])
     chance /= chance.sum()
     batch = args.batch or 8
-    _normalise(net, graphs, things, chance, rng)
+    if not args.start:
+        _normalise(net, graphs, things, chance, rng)
     model = net.regions
     optimizer = torch.optim.AdamW(model.parameters(), args.rate or 2e-3, weight_decay=1e-2)
     average = {k: v.clone() for k, v in net.state_dict().items()}

@@ -159,9 +159,10 @@ def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def partition_objects(
-    rgb: np.ndarray, label: np.ndarray,
+    rgb: np.ndarray, label: np.ndarray, merges: bool = True,
 ) -> list[tuple[np.ndarray, tuple[int, int, int, int], float]]:
-    """Object-like nodes of a merge tree over the regions of a full partition."""
+    """Object-like nodes of a merge tree over the regions of a full partition; without `merges`
+    only the regions themselves with what they enclose."""
     values = np.unique(label)
     count = int(label.max()) + 1
     area = np.bincount(label.ravel(), minlength=count).astype(float)
@@ -180,7 +181,8 @@ def partition_objects(
     nodes: list[tuple[frozenset[int], float]] = []
     for value in values:
         nodes.append((_with_enclosed(int(value), touch, area, edge), 1.0))
-    nodes += _merges(values, touch, area, colour)
+    if merges:
+        nodes += _merges(values, touch, area, colour)
     listed, seen = [], set()
     total, rim = label.size, 2 * sum(label.shape)
     for members, weight in nodes:
