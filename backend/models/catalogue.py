@@ -18,7 +18,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True)
 class File:
-    """One file of a model. `size` in bytes; `sha256_prefix` as torchvision puts it in names."""
+    """One file of a model. `size` in bytes, exact where `sha256` is known, otherwise about right;
+    `sha256_prefix` as torchvision puts it in names."""
 
     name: str
     url: str = ""
@@ -71,15 +72,16 @@ _EFFICIENT_SAM = (
 _NO_HASH = "No hash is published: opened with weights_only=True and pinned at first use."
 
 
-def _torchvision(name: str) -> tuple[File, ...]:
-    return (File(name, _TORCHVISION + name, sha256_prefix=name.rsplit("-", 1)[1][:8]),)
+def _torchvision(name: str, megabytes: float) -> tuple[File, ...]:
+    size = round(megabytes * 1e6)
+    return (File(name, _TORCHVISION + name, size, sha256_prefix=name.rsplit("-", 1)[1][:8]),)
 
 
 def _weights(name: str) -> tuple[File, ...]:
     return (File(name + ".safetensors"),)
 
 
-_MASKRCNN = _torchvision("maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth")
+_MASKRCNN = _torchvision("maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth", 177)
 _PEOPLE = "backend.masks.people:load_torchvision"
 _PSENET_LOADER = "backend.masks.text:load_psenet"
 
@@ -103,12 +105,12 @@ ENTRIES: list[Entry] = [
     Entry(
         "deeplabv3_resnet101", "people",
         "DeepLabV3 ResNet-101, COCO with VOC labels (torchvision; mIoU 67.4)", "BSD-3-Clause", 60,
-        _PEOPLE, _torchvision("deeplabv3_resnet101_coco-586e9e4e.pth"),
+        _PEOPLE, _torchvision("deeplabv3_resnet101_coco-586e9e4e.pth", 233),
     ),
     Entry(
         "fcn_resnet50", "people",
         "FCN ResNet-50, COCO with VOC labels (torchvision; mIoU 60.5)", "BSD-3-Clause", 50,
-        _PEOPLE, _torchvision("fcn_resnet50_coco-1167a1af.pth"),
+        _PEOPLE, _torchvision("fcn_resnet50_coco-1167a1af.pth", 135),
     ),
     Entry(
         "people-builtin", "people", "Clean Plate's own people net", "MIT", 40,
@@ -117,12 +119,12 @@ ENTRIES: list[Entry] = [
     Entry(
         "deeplabv3_mobilenet_v3_large", "people",
         "DeepLabV3 MobileNetV3-Large, COCO with VOC labels (torchvision; mIoU 60.3)",
-        "BSD-3-Clause", 30, _PEOPLE, _torchvision("deeplabv3_mobilenet_v3_large-fc3c493d.pth"),
+        "BSD-3-Clause", 30, _PEOPLE, _torchvision("deeplabv3_mobilenet_v3_large-fc3c493d.pth", 42),
     ),
     Entry(
         "lraspp_mobilenet_v3_large", "people",
         "LRASPP MobileNetV3-Large, COCO with VOC labels (torchvision; mIoU 57.9)",
-        "BSD-3-Clause", 20, _PEOPLE, _torchvision("lraspp_mobilenet_v3_large-d234d4ea.pth"),
+        "BSD-3-Clause", 20, _PEOPLE, _torchvision("lraspp_mobilenet_v3_large-d234d4ea.pth", 12.5),
     ),
     # click
     Entry(
@@ -255,7 +257,7 @@ ENTRIES: list[Entry] = [
     Entry(
         "migan", "fill", "MI-GAN 512 (Sargsyan et al. 2023; IOPaint's TorchScript)", "MIT", 40,
         "backend.fill.migan:load_torchscript",
-        (File("migan_traced.pt", _SANSTER + "migan/migan_traced.pt",
+        (File("migan_traced.pt", _SANSTER + "migan/migan_traced.pt", 28_000_000,
               md5="76eb3b1a71c400ee3290524f7a11b89c"),),
     ),
     Entry(
@@ -281,7 +283,7 @@ ENTRIES: list[Entry] = [
     Entry(
         "vgg16", "helper", "VGG16, ImageNet (torchvision): perceptual loss in training",
         "BSD-3-Clause", 10, "backend.training.fill:load_vgg16",
-        _torchvision("vgg16-397923af.pth"),
+        _torchvision("vgg16-397923af.pth", 528),
     ),
 ]  # fmt: skip
 

@@ -16,6 +16,7 @@ from backend.values import CleanPlateError, Control
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|install|remove")
     listing = verbs.add_parser("list", help="all models: installed, default, size, licence")
+    listing.add_argument("--task", choices=catalogue.TASKS, help="only the models of one task")
     listing.add_argument("--json", action="store_true", help="print JSON")
     install = verbs.add_parser("install", help="download models, checked by their hashes")
     install.add_argument("names", nargs="+", metavar="NAME")
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.verb == "list":
-        return _list(args.json)
+        return _list(args.json, args.task)
     chosen: list[Entry] = []
     for name in args.names:
         entry = catalogue.get(name)
@@ -37,12 +38,15 @@ def run(args: argparse.Namespace) -> int:
     return _remove(chosen) if args.verb == "remove" else _install(chosen, args.yes)
 
 
-def table() -> list[dict[str, Any]]:
-    """One plain dict a model, in the order of the tasks and ranks."""
+def table(only: str | None = None) -> list[dict[str, Any]]:
+    """One plain dict a model, in the order of the tasks and ranks. Built-in models whose weights
+    this version does not carry are left out: nobody could install them."""
     rows = []
-    for task in catalogue.TASKS:
+    for task in catalogue.TASKS if only is None else (only,):
         first = next((e for e in catalogue.entries(task) if store.installed(e)), None)
         for entry in catalogue.entries(task):
+            if entry.builtin and not store.installed(entry):
+                continue
             rows.append(
                 {
                     "task": task,
@@ -59,8 +63,8 @@ def table() -> list[dict[str, Any]]:
     return rows
 
 
-def _list(as_json: bool) -> int:
-    rows = table()
+def _list(as_json: bool, task: str | None) -> int:
+    rows = table(task)
     if as_json:
         print(json.dumps(rows, indent=1))
         return 0

@@ -218,11 +218,12 @@ def _receive_once(file: File, part: Path, control: Control, on_bytes) -> bool:  
         resumed = reply.status == 206 and _starts_at(reply.headers.get("Content-Range"), have)
         start = have if resumed else 0
         length = reply.headers.get("Content-Length")
-        total = start + int(length) if length and length.isdigit() else file.size
+        announced = start + int(length) if length and length.isdigit() else None
+        total = announced or file.size
         exact = file.sha256 is not None and file.size is not None
-        if exact and total is not None and total != file.size:
+        if exact and announced is not None and announced != file.size:
             raise WrongFile(
-                f"{_host(file.url)} offers {file.name} with {total} bytes; "
+                f"{_host(file.url)} offers {file.name} with {announced} bytes; "
                 f"{file.size} were published."
             )
         _check_space(part.parent, (total or 0) - start, file.name)
@@ -240,11 +241,11 @@ def _receive_once(file: File, part: Path, control: Control, on_bytes) -> bool:  
                 if not block:
                     break
                 received += len(block)
-                if total is not None and received > total:
+                if (announced or exact) and received > (total or 0):
                     raise WrongFile(f"{file.name} is longer than {_host(file.url)} announced.")
                 out.write(block)
-        if total is not None and length and received < total:
-            raise http.client.IncompleteRead(b"", total - received)
+        if announced is not None and received < announced:
+            raise http.client.IncompleteRead(b"", announced - received)
     return bool(resumed)
 
 
