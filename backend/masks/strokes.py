@@ -20,7 +20,7 @@ LONGEST = 1536  # crops of longer lines are cut in parts (px)
 BATCH_PIXELS = 400_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crop:
     """One line cut level. `rgb` h×w×3 uint8; `matrix` 2×3 maps image pixels to crop pixels;
     `hint` h×w float32 is 1 inside the detector's box; `scale` is crop pixels per image pixel."""
@@ -32,7 +32,7 @@ class Crop:
     region: Region
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Strokes:
     """h×w float32 maps of a crop in [0, 1]: `text` (glyphs with outline), `effect` (shadow or
     glow), `plate`; `crop` is where they lie."""

@@ -14,7 +14,7 @@ import numpy as np
 CLUSTERS = 12
 SAMPLES = 2500
 ROUNDS = 3
-TRUST_PLACE = (1.0, 0.6)  # factors on the net's map: colours alike, colours well apart
+TRUST_PLACE = (1.0, 0.55)  # factors on the net's map: colours alike, colours well apart
 FLOOR, CEILING = 0.02, 0.8  # the net alone never decides wholly
 
 

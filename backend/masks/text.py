@@ -15,6 +15,7 @@ from backend.masks.text_scales import LineDetector, find_regions, hues
 from backend.models.interfaces import Description, TextFound
 from backend.values import BadInput, Control, TextLine
 
+SMALL = 36  # px, height of a line whose strokes are widened less
 STROKE, EFFECT = 0.5, 0.5  # thresholds of the mask
 BEYOND = 0.6  # the net's certainty from which strokes count beyond the ends of a box
 LIKELIEST = 0.7  # what the net's map is stretched to in a line
@@ -77,7 +78,7 @@ class StrokeTextModel:
         for _, item, decision in done:
             strokes.paste(text, decision.text, decision.crop)
             strokes.paste(effect, item.effect * reach(item), item.crop)
-        mask = mask_of(text, effect)
+        mask = mask_of(text, effect, [box for box, _, _ in done])
         lines = reading_order(merge([box for box, _, _ in done]))
         return TextFound(np.maximum(text, effect), mask, tuple(line_of(r) for r in lines))
 
@@ -87,10 +88,17 @@ def check(rgb: np.ndarray) -> None:
         raise BadInput(f"Text is looked for in H×W×3 uint8 RGB, not {rgb.shape} {rgb.dtype}.")
 
 
-def mask_of(text: np.ndarray, effect: np.ndarray) -> np.ndarray:
-    """uint8 mask: strokes a pixel or two wider than seen (soft edges), shadows and glows."""
-    solid = ((text > STROKE) | (effect > EFFECT)).astype(np.uint8) * 255
-    return cv2.dilate(solid, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
+def mask_of(text: np.ndarray, effect: np.ndarray, boxes: list[Region]) -> np.ndarray:
+    """uint8 mask: shadows and glows, and the strokes a little wider than seen, since their edges
+    are soft: 2 px, 1 px in lines so small that their letters would run together."""
+    solid = (text > STROKE).astype(np.uint8)
+    small = np.zeros(text.shape, np.uint8)
+    for box in sorted(boxes, key=lambda r: -r.height):
+        corners = box.corners(grow=0.3 * box.height).round().astype(np.int32)
+        cv2.fillConvexPoly(small, corners, int(box.height < SMALL))
+    wide = cv2.dilate(solid & (1 - small), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
+    slim = cv2.dilate(solid & small, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
+    return np.where((wide | slim) > 0, 255, np.where(effect > EFFECT, 255, 0)).astype(np.uint8)
 
 
 @dataclass(frozen=True)

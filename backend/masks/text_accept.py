@@ -11,9 +11,13 @@ import numpy as np
 from backend.masks.strokes import Strokes
 from backend.masks.text_lines import Region, overlap
 
-SURE, LIKELY = 0.75, 0.6  # detector's scores
-BY_SURE, BY_LIKELY, BY_HUGE, BESIDE_TEXT = 0.4, 0.68, 0.58, 0.45  # least strength of the strokes
-HUGE = 0.2  # share of the picture's short side from which patterns are easily taken for letters
+# Least (detector's score, strength of the strokes) of a line that stands alone: either will do.
+ALONE = ((0.82, 0.5), (0.75, 0.72))
+# A box so high that patterns are easily taken for letters must be clearer: share of the picture's
+# short side from which it is, and what it needs.
+HUGE, CLEAR = 0.25, ((0.92, 0.6), (0.85, 0.68))
+BESIDE_TEXT = 0.45  # strength of a piece that continues a sure line
+UNDER_TEXT = (0.6, 0.5)  # of a line above or below a sure one
 
 
 def strength(item: Strokes) -> float:
@@ -21,31 +25,50 @@ def strength(item: Strokes) -> float:
     return float(np.quantile(item.text[item.crop.hint > 0], 0.95))
 
 
+def reaches(wanted: Sequence[tuple[float, float]], score: float, clear: float) -> bool:
+    """Whether one of the pairs (score, strength) is reached."""
+    return any(score >= s and clear > c for s, c in wanted)
+
+
 def accepted(items: Sequence[Strokes], short: int) -> list[Strokes]:
     """The candidates that are text; `short` is the short side of the picture in px."""
     taken, open_items = [], []
     for item in items:
         region, clear = item.crop.region, strength(item)
-        huge = region.height > HUGE * short
-        if huge:
-            good = region.score >= SURE and clear > BY_HUGE
-        elif region.score >= SURE:
-            good = clear > BY_SURE
-        else:
-            good = region.score >= LIKELY and clear > BY_LIKELY
-        if good:
-            taken.append(item)
-        elif not huge and clear > BESIDE_TEXT:
-            open_items.append(item)
-    found = True
-    while found and open_items:
-        found = False
-        for item in list(open_items):
-            if any(in_row(item.crop.region, x.crop.region) for x in taken):
+        if region.height > HUGE * short:
+            if not region.by_hue and reaches(CLEAR, region.score, clear):
                 taken.append(item)
-                open_items.remove(item)
-                found = True
+        elif reaches(ALONE, region.score, clear):
+            taken.append(item)
+        else:
+            open_items.append((item, clear))
+    while open_items:
+        sure = [x.crop.region for x in taken]
+        left = []
+        for item, clear in open_items:
+            region = item.crop.region
+            row = clear > BESIDE_TEXT and any(in_row(region, x) for x in sure)
+            column = region.score >= UNDER_TEXT[0] and clear > UNDER_TEXT[1]
+            if row or (column and any(in_column(region, x) for x in sure)):
+                taken.append(item)
+            else:
+                left.append((item, clear))
+        if len(left) == len(open_items):
+            break
+        open_items = left
     return taken
+
+
+def in_column(a: Region, b: Region) -> bool:
+    """Whether `a` lies above or below `b` as the lines of a paragraph or a title do."""
+    turn = abs((a.angle - b.angle + np.pi / 2) % np.pi - np.pi / 2)
+    if turn > 0.1 or not 0.2 < a.height / b.height < 5:
+        return False
+    along, across = b.axes
+    d = np.array([a.cx - b.cx, a.cy - b.cy])
+    apart = abs(d @ across) - (a.height + b.height) / 2
+    shared = (a.length + b.length) / 2 - abs(d @ along)
+    return apart < 1.2 * max(a.height, b.height) and shared > 0.5 * min(a.length, b.length)
 
 
 def in_row(a: Region, b: Region, gap: float = 4.0) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from backend.masks import strokes, strokes_colour, text_filter
+from backend.masks import strokes, strokes_colour, text_accept, text_filter
 from backend.masks.text_lines import Region
 from backend.models.interfaces import TextFound
 from backend.values import Box, CleanOptions, Control, ModelUnavailable, TextLine
@@ -70,6 +70,24 @@ def test_wrong_files_are_refused(tmp_path):
     save_file({"conv.weight": torch.zeros(3)}, tmp_path / "a.safetensors")
     with pytest.raises(ModelUnavailable, match="not a stroke net"):
         strokes.load_net(tmp_path / "a.safetensors", "cpu")
+
+
+def answer(region: Region, strongest: float) -> strokes.Strokes:
+    """What the stroke net says to a region: letters of one certainty."""
+    crop = strokes.cut(np.zeros((400, 600, 3), np.uint8), region)
+    return strokes.Strokes(crop, crop.hint * strongest, crop.hint * 0, crop.hint * 0)
+
+
+def test_score_strokes_and_neighbours_decide_together():
+    title = answer(Region(300, 100, 300, 60, 0.0, 0.9), 0.7)
+    under = answer(Region(250, 160, 150, 20, 0.0, 0.65), 0.6)  # alone too doubtful
+    beside = answer(Region(500, 102, 60, 50, 0.0, 0.35), 0.5)
+    far = answer(Region(250, 330, 150, 20, 0.0, 0.65), 0.6)
+    wrong = answer(Region(100, 330, 80, 30, 0.0, 0.9), 0.1)  # the net sees no letters
+    huge = answer(Region(300, 200, 500, 200, 0.0, 0.84), 0.9)
+    taken = text_accept.accepted([far, under, wrong, beside, huge, title], short=400)
+    assert {id(x) for x in taken} == {id(title), id(under), id(beside)}
+    assert text_accept.accepted([under, beside], short=400) == []
 
 
 def found_two() -> TextFound:
