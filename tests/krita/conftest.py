@@ -104,7 +104,7 @@ def krita(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
 
 @pytest.fixture
 def raft(krita: Editor) -> Editor:
-    """Krita with the free photo of a raft: people and two lines of text."""
+    """Krita with the free photo of a raft: people, and a headline set on it."""
     krita.open(RAFT)
     krita.ask("sys.modules['cleanplate.preferences'].save("
               "sys.modules['cleanplate.preferences'].Preferences())")

@@ -48,7 +48,8 @@ def test_one_click_makes_the_layers_in_one_undo_step(raft: Editor) -> None:
     raft.screenshot("one_click_progress")
     message = raft.finish()
 
-    assert "lines of text" in message and "people" in message and "CPU" in message
+    assert "of text" in message and ("person" in message or "people" in message)
+    assert "text-ppocr" in message and "CPU" in message, "which models, on which device"
     group, original = raft.eval("tree()")
     assert group[:5] == ["Clean Plate: Background", "grouplayer", True, "normal", 255]
     assert [layer[0] for layer in group[5]] == GROUP
@@ -58,8 +59,8 @@ def test_one_click_makes_the_layers_in_one_undo_step(raft: Editor) -> None:
                   "doc().activeNode().parentNode().name().startswith('Clean Plate')", 5)
 
     text, people = raft.mask("Text mask"), raft.mask("Object mask")
-    assert text[196:240, 230:350].mean() > 0.1, "SNOWMASS WHITEWATER stands there"
-    assert people.mean() > 0.03
+    assert text[18:52, 50:366].mean() > 0.2, "SUMMER SALE stands there"
+    assert people.mean() > 0.01
     plate = raft.decode(raft.eval("raw(layer('Clean Plate: Background').childNodes()[0])"))
     different = changed(source, plate)
     assert not (different & ~dilated(text | people, REACH)).any()

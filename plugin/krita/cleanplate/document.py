@@ -184,10 +184,11 @@ class Document:
             root.addChildNode(group, tops[-1] if tops else None)
         else:
             parent.addChildNode(group, node)
-        # A group that was filled before it came into the image has no projection yet. Setting
-        # what is set already makes Krita update it in the background; refreshProjection would
-        # make the editor wait for it.
-        background.setOpacity(background.opacity())
+        # A group that was filled before it came into the image has no projection yet. Hiding and
+        # showing a layer in it (no undo step) makes Krita update it in the background, while
+        # refreshProjection makes the editor wait for it.
+        background.setVisible(False)
+        background.setVisible(True)
         return Inserted(background, parent is None and bool(source.layer_id))
 
     def _detached(self, name: str, space: ColorSpace) -> Any:
