@@ -113,7 +113,15 @@ def idle():
     return not controller().runs
 
 
+def texts_of(name):
+    return [w.text() for w in QApplication.allWidgets() if w.objectName() == name and w.isVisible()]
+
+
 def dismiss_panels():
+    """Nothing of an earlier test may lie over the canvas."""
+    for window in QApplication.topLevelWidgets():
+        if window.isVisible() and window.windowTitle().startswith("Clean Plate"):
+            window.close()
     for panel in QApplication.allWidgets():
         if panel.objectName() == "cleanplate_panel" and panel.isVisible():
             panel.dismiss()

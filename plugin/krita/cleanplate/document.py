@@ -184,11 +184,12 @@ class Document:
             root.addChildNode(group, tops[-1] if tops else None)
         else:
             parent.addChildNode(group, node)
-        # A group that was filled before it came into the image has no projection yet. Hiding and
-        # showing a layer in it (no undo step) makes Krita update it in the background, while
-        # refreshProjection makes the editor wait for it.
-        background.setVisible(False)
-        background.setVisible(True)
+        # A group that was filled before it came into the image has no projection yet. Another
+        # blend mode and back (no undo step; hiding and showing is not enough) makes Krita update
+        # it in the background, while refreshProjection makes the editor wait for it.
+        blending = background.blendingMode()
+        background.setBlendingMode("normal" if blending != "normal" else "multiply")
+        background.setBlendingMode(blending)
         return Inserted(background, parent is None and bool(source.layer_id))
 
     def _detached(self, name: str, space: ColorSpace) -> Any:
