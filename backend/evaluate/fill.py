@@ -76,7 +76,7 @@ def small_part(hole: np.ndarray) -> np.ndarray:
     )
     keep = np.zeros(count, np.uint8)
     keep[1:] = np.where(stats[1:, cv2.CC_STAT_AREA] <= SMALL, 255, 0)
-    return keep[labels]
+    return keep[np.asarray(labels, np.int64)]
 
 
 def ours(model: Any, seed: int) -> Filler:

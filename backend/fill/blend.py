@@ -55,7 +55,7 @@ def rim_alpha(hole: np.ndarray, core: np.ndarray | None) -> np.ndarray:
     share = to_edge / np.maximum(to_edge + from_core, 1e-6)
     alpha = np.clip(3.0 * share, 0.0, 1.0)
     alpha = alpha * alpha * (3.0 - 2.0 * alpha)
-    alpha[(from_core <= 3.0) | ~np.take(has_core, labels)] = 1.0
+    alpha[(from_core <= 3.0) | ~has_core[np.asarray(labels, np.int64)]] = 1.0
     alpha[~inside] = 0.0
     return alpha.astype(np.float32)
 

@@ -80,6 +80,7 @@ def group_holes(hole: np.ndarray, description: Description, pad: int = 48) -> li
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
         (hole > 0).astype(np.uint8), connectivity=8
     )
+    numbers = np.asarray(labels, np.int32)
     boxes = [Box(int(x), int(y), int(x + w), int(y + h)) for x, y, w, h, _ in stats[1:]]
     groups = []
     for members in merge(boxes, pad, width, height):
@@ -89,5 +90,5 @@ def group_holes(hole: np.ndarray, description: Description, pad: int = 48) -> li
         crop = context_crop(box, width, height)
         chosen = np.zeros(count, np.uint8)
         chosen[[index + 1 for index in members]] = 255
-        groups.append(Group(crop, chosen[labels[crop.slices]]))
+        groups.append(Group(crop, chosen[numbers[crop.slices]]))
     return sorted(groups, key=lambda g: int(np.count_nonzero(g.hole)))

@@ -29,16 +29,16 @@ class Settings:
 
     gain: float = 3.0
     decay: float = 1.3
-    percentile: float = 75.0
+    percentile: float = 90.0
     em_coarse: int = 10
     em_fine: int = 3
     sweeps: int = 2
     tries: int = 4
     starts: int = 4
     lift: float = 24.0
-    aside: float = 24.0
+    aside: float = 16.0
     pull: float = 0.001
-    step: float = 0.05
+    step: float = 0.25
 
 
 class Field:

@@ -12,6 +12,7 @@ from backend.fill.jit import kernel
 from backend.values import Control
 
 CYCLES, SWEEPS = 4, 3
+LIMIT = 0.15  # no colour moves further than this
 
 
 @kernel
@@ -70,7 +71,7 @@ def cycle(
     residual(x, target, pull, hy, hx, left)
     small = np.zeros((*small_hole.shape, 3), np.float32)
     cycle(small, quarters(left), small_hole, weight * 4, control)
-    high, wide = 2 * small.shape[0], 2 * small.shape[1]
+    high, wide = 2 * len(small), 2 * len(small[0])
     x[:high, :wide] += np.repeat(np.repeat(small, 2, 0), 2, 1)
     x[~hole] = 0
     smooth(SWEEPS)
@@ -82,17 +83,17 @@ def blend(
 ) -> np.ndarray:
     """copied H×W×3 float32, known outside the hole (H×W bool); across, down: wished differences
     x[i, j+1] − x[i, j] and x[i+1, j] − x[i, j]; `weight`: pull to the copied
-    colours; `step`: larger jumps at a seam are taken for edges and only moved by that much."""
+    colours; `step`: much larger jumps at a seam are taken for edges and left alone."""
     have_x = np.diff(copied, axis=1, append=copied[:, -1:])
     have_y = np.diff(copied, axis=0, append=copied[-1:])
     gx, gy = (across - have_x).astype(np.float32), (down - have_y).astype(np.float32)
     gx[:, -1], gy[-1] = 0, 0
-    np.clip(gx, -step, step, out=gx)
-    np.clip(gy, -step, step, out=gy)
+    for g in (gx, gy):
+        g *= np.exp(-np.square(g / step))
     target = -gx - gy
     target[:, 1:] += gx[:, :-1]
     target[1:] += gy[:-1]
     correction = np.zeros(copied.shape, np.float32)
     for _ in range(CYCLES):
         cycle(correction, target, hole, weight, control)
-    return copied + correction
+    return copied + LIMIT * np.tanh(correction / LIMIT)
