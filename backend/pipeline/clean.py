@@ -119,9 +119,11 @@ def fill(
     """(plate, the description of the model that filled it, or None when nothing was filled).
 
     Text is filled before the people beside it: its strokes have their background close by, and
-    must not be taken for a part of a hole many times their size."""
+    must not be taken for a part of a hole many times their size. What lies in flat colour needs
+    no model, unless one is asked for by name."""
     if not options.fill or not hole.any():
         return source.pixels.copy(), None
+    from backend.fill.flat import fill_flat
     from backend.fill.plate import fill_plate
 
     used: list[Any] = []
@@ -141,6 +143,10 @@ def fill(
             used[:] = [model.description]
             plate = source.pixels
             for (part, avoid), inner in zip(parts, shares, strict=True):
+                if options.fill_model is None:
+                    plate, done = fill_flat(
+                        plate, part, inner, core=core, avoid=avoid, seed=options.seed)
+                    part = cv2.subtract(part, done)
                 plate = fill_plate(
                     plate, part, model, inner, core=core, avoid=avoid, seed=options.seed)
             return plate
