@@ -16,7 +16,7 @@ from backend.models.interfaces import Description, TextFound
 from backend.values import BadInput, Control, TextLine
 
 SMALL = 36  # px, height of a line whose strokes are widened less
-STROKE, EFFECT = 0.5, 0.5  # thresholds of the mask
+STROKE, EFFECT = 0.35, 0.5  # thresholds of the mask
 BEYOND = 0.6  # the net's certainty from which strokes count beyond the ends of a box
 LIKELIEST = 0.7  # what the net's map is stretched to in a line
 FINEST = 110  # px, height of a line's box in the crop where its colours are looked at
@@ -98,7 +98,8 @@ def mask_of(text: np.ndarray, effect: np.ndarray, boxes: list[Region]) -> np.nda
         cv2.fillConvexPoly(small, corners, int(box.height < SMALL))
     wide = cv2.dilate(solid & (1 - small), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
     slim = cv2.dilate(solid & small, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
-    return np.where((wide | slim) > 0, 255, np.where(effect > EFFECT, 255, 0)).astype(np.uint8)
+    marked = (np.maximum(wide, slim) > 0) | (effect > EFFECT)
+    return marked.astype(np.uint8) * np.uint8(255)
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def followed(item: strokes.Strokes, decision: Decided) -> tuple[Region, bool]:
     band = solid[rows[0] : rows[-1] + 1]
     if not band.any():
         return region, False
-    ink = band.any(0)
+    ink = np.asarray(band.any(0))
     gap = int(0.9 * strokes.BOX)  # a wider gap ends the line
     left = grow_end(ink[::-1], w - columns[0], gap)
     right = grow_end(ink, columns[-1] + 1, gap)
@@ -162,8 +163,8 @@ def reach(item: strokes.Strokes) -> np.ndarray:
     around = int(0.15 * strokes.BOX)
     near = cv2.dilate(box, np.ones((2 * around + 1, 2 * around + 1), np.uint8))
     sure = cv2.dilate((item.text > BEYOND).astype(np.uint8), np.ones((5, 5), np.uint8))
-    rows = near.any(1)[:, None]
-    return ((near | sure) & rows).astype(np.float32)
+    rows = np.asarray(near.any(1))[:, None]
+    return (np.maximum(near, sure) * rows).astype(np.float32)
 
 
 def decided(rgb: np.ndarray, item: strokes.Strokes) -> Decided:

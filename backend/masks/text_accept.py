@@ -68,7 +68,7 @@ def in_column(a: Region, b: Region) -> bool:
     d = np.array([a.cx - b.cx, a.cy - b.cy])
     apart = abs(d @ across) - (a.height + b.height) / 2
     shared = (a.length + b.length) / 2 - abs(d @ along)
-    return apart < 1.2 * max(a.height, b.height) and shared > 0.5 * min(a.length, b.length)
+    return bool(apart < 1.2 * max(a.height, b.height) and shared > 0.5 * min(a.length, b.length))
 
 
 def in_row(a: Region, b: Region, gap: float = 4.0) -> bool:
@@ -82,7 +82,7 @@ def in_row(a: Region, b: Region, gap: float = 4.0) -> bool:
     d = np.array([a.cx - b.cx, a.cy - b.cy])
     if abs(d @ across) > 0.35 * high:
         return False
-    return abs(d @ along) - (a.length + b.length) / 2 < gap * high
+    return bool(abs(d @ along) - (a.length + b.length) / 2 < gap * high)
 
 
 def bridges(regions: Sequence[Region]) -> list[Region]:

@@ -117,7 +117,7 @@ def tiles_with_small_print(
             cv2.fillConvexPoly(likely, corners.round().astype(np.int32), 0)
     row = cv2.morphologyEx(likely, cv2.MORPH_OPEN, np.ones((1, 3), np.uint8))
     column = cv2.morphologyEx(likely, cv2.MORPH_OPEN, np.ones((3, 1), np.uint8))
-    likely = row | column
+    likely = np.maximum(row, column)
     left = likely.copy()
     chosen = []
     corners = tile_corners(rgb.shape[:2], TILE, OVERLAP)

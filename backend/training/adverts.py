@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from backend.training import render_text_words as words
+from backend.training.data import read_photo
 from backend.training.render_text import font_files
 from backend.training.render_text_load import NOTO
 
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 def ground(path: Path, rng: random.Random) -> np.ndarray:
     """A photo enlarged to LONG px, with the fine grain that enlarging takes away."""
-    image = cv2.imread(str(path))[..., ::-1]
+    image = read_photo(path, None, None).rgb
     scale = LONG / max(image.shape[:2])
     big = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     big = big.astype(np.float32) * 1.35 - cv2.GaussianBlur(big, (0, 0), 2).astype(np.float32) * 0.35
@@ -99,7 +100,7 @@ def advert(
         if style in ("shadow", "glow"):
             soft = cv2.GaussianBlur(ink, (0, 0), max(1.0, size * rng.uniform(0.03, 0.1)))
             if style == "shadow":
-                move = np.float32([[1, 0, size * 0.06], [0, 1, size * 0.06]])
+                move = np.array([[1, 0, size * 0.06], [0, 1, size * 0.06]], np.float32)
                 soft = cv2.warpAffine(soft, move, (w, h))
             soft = np.clip(soft * rng.uniform(0.8, 1.3), 0, 1)
             effects = np.maximum(effects, soft)

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from backend.masks.strokes import BOX
 from backend.networks.strokes import StrokeNet
 from backend.training.render_text_load import Pool, add_text_arguments, renderer
-from backend.training.render_text_scene import Layout, Scene, TextRenderer, chance, uniform
+from backend.training.render_text_pixels import chance, uniform
+from backend.training.render_text_scene import Layout, Scene, TextRenderer
 from backend.training.trainer import Settings, Trainer, add_common_arguments
 
 # Crops as backend.masks.strokes cuts them: the line's ink is about 28 px high.
