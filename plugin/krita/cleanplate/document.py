@@ -184,12 +184,9 @@ class Document:
             root.addChildNode(group, tops[-1] if tops else None)
         else:
             parent.addChildNode(group, node)
-        # A group that was filled before it came into the image has no projection yet. Another
-        # blend mode and back (no undo step; hiding and showing is not enough) makes Krita update
-        # it in the background, while refreshProjection makes the editor wait for it.
-        blending = background.blendingMode()
-        background.setBlendingMode("normal" if blending != "normal" else "multiply")
-        background.setBlendingMode(blending)
+        # A group that was filled before it came into the image has no projection yet. (Hiding and
+        # showing a layer is not enough, and another blend mode and back are undo steps.)
+        self._handle.refreshProjection()
         return Inserted(background, parent is None and bool(source.layer_id))
 
     def _detached(self, name: str, space: ColorSpace) -> Any:
