@@ -18,13 +18,14 @@ ROUNDS = 5
 class GrabCutClick:
     """See interfaces.ClickModel. The picture's border counts as background."""
 
-    def __init__(self) -> None:
-        self.description = Description("click-grabcut", "cpu", 1, 1, LONG, 20000, False)
+    def __init__(self, long_side: int = LONG, rounds: int = ROUNDS) -> None:
+        self.long_side, self.rounds = long_side, rounds
+        self.description = Description("click-grabcut", "cpu", 1, 1, long_side, 20000, False)
 
     def encode(self, rgb: np.ndarray, control: Control) -> Embedding:
         click_points.check_image(rgb)
         height, width = rgb.shape[:2]
-        scale = min(1.0, LONG / max(height, width))
+        scale = min(1.0, self.long_side / max(height, width))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         return Embedding((height, width), cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
 
@@ -61,13 +62,13 @@ class GrabCutClick:
             cv2.circle(seeds, point, radius, cv2.GC_FGD, -1)
         for x, y in negatives:
             cv2.circle(seeds, (int(x * sx), int(y * sy)), radius, cv2.GC_BGD, -1)
-        answer = _cut(small, seeds)
+        answer = _cut(small, seeds, self.rounds)
         points = [Point(*p) for p in at]
         found = click_points.touched(answer, points, box, share=2.0)
         return cv2.resize(found.astype(np.float32), (width, height))
 
 
-def _cut(image: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+def _cut(image: np.ndarray, seeds: np.ndarray, rounds: int) -> np.ndarray:
     """H×W bool. Without pixels of both kinds there is nothing to divide."""
     object_like = np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD))
     if object_like.all() or not object_like.any():
@@ -75,7 +76,7 @@ def _cut(image: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))
     bgr = np.ascontiguousarray(image[..., ::-1])
-    cv2.grabCut(bgr, seeds, (0, 0, 0, 0), models[0], models[1], ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(bgr, seeds, (0, 0, 0, 0), models[0], models[1], rounds, cv2.GC_INIT_WITH_MASK)
     return np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 

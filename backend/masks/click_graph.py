@@ -16,6 +16,7 @@ import torch
 
 from backend.masks import click_edges, click_points
 from backend.masks import click_regions as regions
+from backend.masks.click_grabcut import GrabCutClick
 from backend.models.interfaces import Description, Embedding
 from backend.networks.click_graph import (
     Graph,
@@ -33,6 +34,8 @@ FEW = 0.012  # an object that fills less of its window than this gets a crop of 
 LATER = 0.25  # the same once the object has been corrected: then its outline matters
 MARGIN = 0.4  # of the object's box, on each side of its crop
 LONGEST = 3.0  # aspect from which only a window around the click is looked at
+CUT_LONG = 160  # px, long side of the quick GrabCut
+DOUBT, AGREED = 0.3, 1.4  # in log odds
 CONTRADICTION = 0.035  # of the long side: how far a click repairs what regions cannot tell apart
 
 
@@ -171,6 +174,8 @@ class GraphClick:
             before[plus] = before[plus].clamp(min=0.8)
             before[less] = before[less].clamp(max=0.2)
         pixels = before.numpy()[labels]
+        if previous is None and drawn is None and len(adds) == 1 and not takes:
+            pixels = _second_opinion(pixels, known.small, adds[0])
         _repair(pixels, known, adds, takes)
         keep = click_points.touched(pixels > 0.5, [Point(*p) for p in adds],
                                     None if drawn is None else _scaled(box, window, sx, sy))
@@ -214,6 +219,18 @@ class GraphClick:
                     max(known.width, known.height) < 2 * max(wanted.width, wanted.height)):
                 return known
         return wanted
+
+
+def _second_opinion(
+    pixels: np.ndarray, small: np.ndarray, click: tuple[int, int],
+) -> np.ndarray:
+    """A single click says little about size: a quick GrabCut tips what is in doubt, and other
+    doubt goes to the object, for who clicks means the whole thing."""
+    cut = GrabCutClick(CUT_LONG, 3)
+    like = cut.predict(cut.encode(small, Control()), (Point(*click),))
+    sure = np.clip(pixels, 1e-4, 1 - 1e-4)
+    logit = np.log(sure / (1 - sure)) + DOUBT + AGREED * like
+    return (1 / (1 + np.exp(-logit))).astype(np.float32)
 
 
 def _first_window(size: tuple[int, int], positives: tuple[Point, ...], box: Box | None) -> Box:

@@ -223,7 +223,7 @@ def distances(pairs: np.ndarray, walls: np.ndarray, count: int) -> tuple[np.ndar
     group = {i: np.array([i]) for i in range(count)}
     of = np.arange(count)
     for edge in np.argsort(walls):
-        a, b = of[pairs[edge, 0]], of[pairs[edge, 1]]
+        a, b = int(of[pairs[edge, 0]]), int(of[pairs[edge, 1]])
         if a == b:
             continue
         if len(group[a]) < len(group[b]):

@@ -20,6 +20,9 @@ COLOUR = 0.12  # width of the colour kernel, in units of 50 Lab steps
 class WallNet(nn.Module):
     """E×EDGE_FEATURES → E logits: do these two regions belong to different things?"""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(EDGE_FEATURES))
@@ -148,6 +151,9 @@ def first_guess(g: Graph, positives: Tensor, box: Tensor | None) -> Tensor:
 
 class RegionNet(nn.Module):
     """N×(STATIC+DYNAMIC) features and the graph → N logits; 0.1 M parameters."""
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, width: int = 64, rounds: int = 4) -> None:
         super().__init__()

@@ -84,7 +84,7 @@ def next_click(
 ) -> Tensor:
     """A click B×1×3 in the middle of the largest error of `predicted` (B×1×h×w probability)."""
     cells = shrink(mask)
-    answer = F.adaptive_avg_pool2d(predicted, cells.shape[-2:]) > 0.5
+    answer = F.adaptive_avg_pool2d(predicted, (cells.shape[-2], cells.shape[-1])) > 0.5
     there, seen = cells > 0.5, shrink(valid) > 0.5
     missed, extra = depth(there & ~answer & seen), depth(~there & answer & seen)
     miss = missed.flatten(1).amax(1) >= extra.flatten(1).amax(1)
