@@ -264,10 +264,11 @@ def test_a_killed_backend_is_started_again_by_the_next_call(home):
 
 def install_launcher(home: Path, body: str = "") -> None:
     """What the installer writes to HOME/bin."""
-    serve = " ".join(serve_command()[:-1])
+    # A `serve` that was started late may outlast the test's `stop`; it must not stay for long.
+    serve = " ".join([*serve_command("--idle", "20")])
     program = home / "bin" / "cleanplate"
     program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\n{body or f"cd {ROOT} && exec {serve}"} "$@"\n')
+    program.write_text(f'#!/bin/sh\n{body or f"cd {ROOT} && exec {serve}"}\n')
     program.chmod(0o755)
 
 
