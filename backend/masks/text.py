@@ -16,7 +16,7 @@ from backend.models.interfaces import Description, TextFound
 from backend.values import BadInput, Control, TextLine
 
 SMALL = 36  # px, height of a line whose strokes are widened less
-STROKE, EFFECT = 0.35, 0.5  # thresholds of the mask
+STROKE, EFFECT = 0.38, 0.5  # thresholds of the mask
 BEYOND = 0.6  # the net's certainty from which strokes count beyond the ends of a box
 LIKELIEST = 0.7  # what the net's map is stretched to in a line
 FINEST = 110  # px, height of a line's box in the crop where its colours are looked at
