@@ -14,6 +14,7 @@ from backend.masks import combine
 from backend.values import CleanOptions, CleanResult, Control
 
 TEXT_TOLERANCE = 4
+LEAST_TEXT = 0.1  # share of the text outside effects that a precision needs
 NEAR = 6  # px around the true text in which text found on the plate is a residue
 HELP = """\
 people        IoU of the people mask, outside text and effects
@@ -85,8 +86,7 @@ def score(
     row: dict[str, Any] = {"image": advert.stem, "style": advert.style}
     row["people"] = metrics.iou(result.object_mask, advert.people, advert.people_valid)
     row["recall"] = metrics.precision_recall(result.text_mask, advert.text)[1]
-    row["prec"] = metrics.precision_recall(
-        result.text_mask, advert.text, TEXT_TOLERANCE, advert.text_valid)[0]
+    row["prec"] = text_precision(advert, result.text_mask)
     row["false"] = false_area(advert, result)
     region = advert.hole(effects=False)
     region[advert.effects > 127] = 0  # a plate stays by default, its truth is not the clean image
@@ -104,6 +104,15 @@ def score(
     seconds = result.report["seconds"]
     row |= {f"s_{k}": seconds.get(k, 0.0) for k in ("people", "text", "fill", "total")}
     return row, result
+
+
+def text_precision(advert: Advert, text_mask: np.ndarray) -> float | None:
+    """None where nearly all text stands on plates: outside of them there is nothing to be right
+    about."""
+    text, valid = advert.text > 127, advert.text_valid
+    if (text & valid).sum() < LEAST_TEXT * text.sum():
+        return None
+    return metrics.precision_recall(text_mask, advert.text, TEXT_TOLERANCE, valid)[0]
 
 
 def false_area(advert: Advert, result: CleanResult) -> float:

@@ -138,3 +138,17 @@ def test_command_offers_every_target() -> None:
     assert args.limit == 2 and args.no_exact and args.data == Path("x")
     for target in command.TARGETS:
         assert target in parser.format_help()
+
+
+def test_precision_is_left_out_where_all_text_stands_on_plates(tmp_path: Path) -> None:
+    from backend.evaluate import creatives
+
+    folder = advert_folder(tmp_path / "creatives_composed")
+    advert = next(data.adverts(folder))
+    found = advert.text.copy()
+    found[50:60, 10:50] = 255  # as much again, far from any stroke
+    assert creatives.text_precision(advert, found) == pytest.approx(0.5, abs=0.05)
+    plate = np.zeros((60, 80), np.uint8)
+    plate[25:45] = 255
+    cv2.imwrite(str(folder / "000_effects.png"), plate)
+    assert creatives.text_precision(next(data.adverts(folder)), found) is None
