@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def pytest_configure(config: pytest.Config) -> None:
     """No test may touch the user's own installation, whatever the environment says."""
     os.environ.pop("CLEANPLATE_HOME", None)
+    # Compiled kernels are shared by all tests and their backends, and kept from run to run.
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / "tests" / "out" / "numba"))
 
 
 @pytest.fixture(scope="session")
