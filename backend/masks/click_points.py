@@ -85,4 +85,4 @@ def touched(
     keep = np.zeros(count, bool)
     for part in range(1, count):
         keep[part] = part in hit or stats[part, cv2.CC_STAT_AREA] >= share * area
-    return np.take(keep, labels)
+    return keep[np.asarray(labels, np.intp)]
