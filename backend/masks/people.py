@@ -21,6 +21,8 @@ from backend.values import Control, ModelUnavailable
 # the small picture, distant ones show only in the large one.
 SCALES = ((320, False), (384, True), (512, False))
 EXTREME = 6.0  # sides' ratio beyond which a picture is looked at in pieces
+MOST_PIECES = 16
+LEAST_SIDE = 8  # px: nobody can be told in less
 THRESHOLD = 0.5
 
 
@@ -38,7 +40,7 @@ def pieces(height: int, width: int) -> list[tuple[int, int, int, int]]:
     short, long = min(height, width), max(height, width)
     if long <= EXTREME * short:
         return [(0, 0, height, width)]
-    length = round(EXTREME / 2 * short)
+    length = round(max(EXTREME / 2 * short, 2 * long / MOST_PIECES))
     count = max(2, int(np.ceil((long - length) / (length / 2))) + 1)
     starts = [round(i * (long - length) / (count - 1)) for i in range(count)]
     if height >= width:
@@ -68,11 +70,17 @@ class BuiltinPeople:
         """H×W×3 uint8 RGB of any size and aspect → H×W float32 in [0, 1], half = threshold."""
         height, width = rgb.shape[:2]
         result = np.zeros((height, width), np.float32)
+        if min(height, width) < LEAST_SIDE:
+            return result
         windows = pieces(height, width)
         for index, (y0, x0, y1, x1) in enumerate(windows):
             control.progress(index / len(windows))
             part = np.ascontiguousarray(rgb[y0:y1, x0:x1])
-            found = refine(part, keep_sure_regions(self.coarse(part, control)), control)
+            seen = self.coarse(part, control)
+            size = (seen.shape[1], seen.shape[0])
+            small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+            sure = keep_sure_regions(seen, grey=cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
+            found = refine(part, sure, control)
             np.maximum(result[y0:y1, x0:x1], found, out=result[y0:y1, x0:x1])
         return result
 

@@ -8,12 +8,19 @@ import numpy as np
 LOW = 0.4  # a pixel of a region
 CORE = 0.82  # a tenth of a region's pixels must be this sure
 LEAST = 12  # px of the map: smaller regions are noise
+FLAT = 2.5  # grey levels: a region on a plain ground without any drawing is no person
 
 
 def keep_sure_regions(
-    probability: np.ndarray, low: float = LOW, core: float = CORE, least: int = LEAST
+    probability: np.ndarray,
+    low: float = LOW,
+    core: float = CORE,
+    least: int = LEAST,
+    grey: np.ndarray | None = None,
 ) -> np.ndarray:
     """H×W float32 map → the same with doubtful regions at 0 and `low` moved to 0.5.
+
+    `grey`: the picture, H×W uint8; where it is given, regions on a plain colour go as well.
 
     A region is a connected part above `low`. It stays when its 90 % quantile is at least `core`
     (hysteresis, Canny 1986, with a share instead of one pixel): façades and red rocks light up
@@ -28,6 +35,8 @@ def keep_sure_regions(
         if area < least:
             continue
         window = (slice(y, y + height), slice(x, x + width))
+        if grey is not None and grey[window].std() < FLAT:
+            continue
         values = probability[window][labels[window] == index]
         keep[index] = np.quantile(values, 0.9) >= core
     moved = np.interp(probability, (0, low, 1), (0, 0.5, 1)).astype(np.float32)

@@ -217,6 +217,11 @@ ENTRIES: list[Entry] = [
         "saliency-builtin", "unknown", "Clean Plate's own saliency net", "MIT", 40,
         "backend.masks.unknown:load_builtin", _weights("saliency-builtin"), builtin=True,
     ),
+    Entry(
+        "unknown-contrast", "unknown",
+        "Minimum barrier distance and border colours (Zhang et al. 2015), no weights", "MIT", 10,
+        "backend.masks.unknown:load_contrast", builtin=True,
+    ),
     # text
     Entry(
         "text-ppocr", "text", "PP-OCRv6 small detector, inside the rapidocr package",
