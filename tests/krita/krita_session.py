@@ -72,9 +72,13 @@ class Krita:
         self._processes: list[subprocess.Popen[bytes]] = []
         runtime = folder / "run"
         runtime.mkdir(mode=0o700)
-        keep = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "QT_", "PYTHON"))}
+        foreign = ("XDG_", "QT_", "PYTHON", "LD_LIBRARY_PATH")  # cv2 sets the last one
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         self.environment = dict(
             keep,
+            # Krita's Python looks for its library beside the first python3 of PATH: a pyenv
+            # there takes PyQt5 away from it.
+            PATH=os.pathsep.join(("/usr/local/bin", "/usr/bin", "/bin")),
             HOME=str(folder / "home"),
             XDG_RUNTIME_DIR=str(runtime),
             DISPLAY=self.display,
