@@ -40,6 +40,7 @@ def test_everything_is_there(krita: Krita, site_packages: Path, layout: Layout,
     assert (pykrita / "cleanplate.desktop").is_file()
     assert (own / "client" / "__init__.py").read_bytes() == (
         ROOT / "plugin/client/__init__.py").read_bytes()
+    assert (Path(krita.resources) / "actions" / "cleanplate.action").is_file()
     assert (own / "home.txt").read_text() == layout.home + "\n"
     assert (own / "_vendor/rpyc/LICENSE").read_text() == "MIT, rpyc\n"
     assert (own / "_vendor/rpyc_version.txt").read_text() == "6.0.2\n"
