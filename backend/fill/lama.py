@@ -94,7 +94,7 @@ def load_module(
 ) -> RefinedLamaFill:
     """The same file, or a checkpoint, as spandrel's nn.Module, with feature refinement."""
     try:
-        import spandrel
+        import spandrel  # pyright: ignore[reportMissingImports]  (optional)
     except ImportError as error:
         raise ModelUnavailable(
             "LaMa with refinement needs the package spandrel: pip install spandrel"
