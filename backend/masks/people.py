@@ -19,7 +19,7 @@ from backend.values import Control, ModelUnavailable
 
 # Long side in px and whether the mirror image is looked at too. Large people are whole only in
 # the small picture, distant ones show only in the large one.
-SCALES = ((320, False), (384, True), (512, False))
+SCALES = ((320, True), (384, True), (512, True))
 EXTREME = 6.0  # sides' ratio beyond which a picture is looked at in pieces
 MOST_PIECES = 16
 LEAST_SIDE = 8  # px: nobody can be told in less

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 LOW = 0.4  # a pixel of a region
-CORE = 0.82  # a tenth of a region's pixels must be this sure
+CORE = 0.75  # a tenth of a region's pixels must be this sure
 LEAST = 12  # px of the map: smaller regions are noise
 FLAT = 2.5  # grey levels: a region on a plain ground without any drawing is no person
 
@@ -41,7 +41,7 @@ def keep_sure_regions(
         keep[index] = np.quantile(values, 0.9) >= core
     moved = np.interp(probability, (0, low, 1), (0, 0.5, 1)).astype(np.float32)
     # Around a region that went, nothing may rise above the threshold when it is enlarged.
-    gone = (mask > 0) & ~keep[labels]
+    gone = (mask > 0) & ~keep[np.asarray(labels, np.int32)]
     moved[gone] = 0
     moved[(mask == 0) & (cv2.dilate(gone.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)] = 0
     return moved

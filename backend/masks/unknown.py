@@ -65,7 +65,7 @@ class OnnxSaliency(Saliency):
         """H×W×3 uint8 → 1×3×N×N float32."""
         small = cv2.resize(rgb, (self.side, self.side), interpolation=cv2.INTER_AREA)
         values = small.astype(np.float32) / max(1.0, float(small.max()))
-        values = (values - np.float32(MEAN)) / np.float32(DEVIATION)
+        values = (values - np.array(MEAN, np.float32)) / np.array(DEVIATION, np.float32)
         return np.ascontiguousarray(values.transpose(2, 0, 1)[None], np.float32)
 
     def coarse(self, rgb: np.ndarray, control: Control) -> np.ndarray:
@@ -90,7 +90,7 @@ class NetSaliency(Saliency):
     def coarse(self, rgb: np.ndarray, control: Control) -> np.ndarray:
         import torch
 
-        size = fit(*rgb.shape[:2], self.SIDE, 32)
+        size = fit(rgb.shape[0], rgb.shape[1], self.SIDE, 32)
         small = cv2.resize(rgb, (size[1], size[0]), interpolation=cv2.INTER_AREA)
         with torch.inference_mode():
             x = torch.from_numpy(small).to(self.description.device).permute(2, 0, 1)[None]

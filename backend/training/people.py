@@ -65,8 +65,9 @@ def people_loss(net: nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, t
         if index == 0:
             output = functional.interpolate(output, size=label.shape[-2:], mode="bilinear")
         else:
-            label = functional.adaptive_avg_pool2d(label, output.shape[-2:])
-            weight = functional.adaptive_avg_pool2d(weight, output.shape[-2:])
+            size = (int(output.shape[-2]), int(output.shape[-1]))
+            label = functional.adaptive_avg_pool2d(label, size)
+            weight = functional.adaptive_avg_pool2d(weight, size)
         cross, dice, worst = mask_loss(output, label, weight)
         total = total + share * (cross + 0.5 * dice + 0.1 * worst)
         if index == 0:

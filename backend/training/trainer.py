@@ -223,9 +223,8 @@ class Trainer:
         decay = min(self.settings.average, (1 + self.step) / (10 + self.step))
         new = self.net.state_dict()
         real = [k for k, v in new.items() if v.is_floating_point()]
-        torch._foreach_lerp_(
-            [self.average[k] for k in real], [new[k] for k in real], 1 - decay
-        )
+        for key in real:
+            self.average[key].lerp_(new[key], 1 - decay)
 
     def save(self) -> None:
         """Averaged weights (fp16) and the state to resume from (first process only)."""

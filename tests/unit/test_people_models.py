@@ -33,7 +33,9 @@ def test_builtin_finds_the_people_on_the_beach(builtin) -> None:
     path = Path(__file__).parents[2] / "plugin" / "demo" / "sample.png"
     if not path.exists():
         pytest.skip("the demo picture is not here")
-    rgb = cv2.imread(str(path))[..., ::-1].copy()
+    bgr = cv2.imread(str(path))
+    assert bgr is not None
+    rgb = bgr[..., ::-1].copy()
     seen = builtin.probability(rgb, Control())
     assert seen.shape == rgb.shape[:2] and seen.dtype == np.float32
     assert 0.001 < (seen > 0.5).mean() < 0.3
@@ -168,9 +170,9 @@ class TwoPeopleAndADog:
     """Answers as torchvision's detector does, at the size it is fed."""
 
     def __init__(self) -> None:
-        self.fed: list[torch.Tensor] = []
+        self.fed: list = []
 
-    def __call__(self, images: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+    def __call__(self, images: list) -> list:
         self.fed = images
         height, width = images[0].shape[1:]
         masks = torch.zeros(4, 1, height, width)

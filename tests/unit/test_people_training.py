@@ -121,7 +121,7 @@ def loss(net, batch):
     return value, {"mse": value}
 
 
-def batches(step: int) -> torch.Tensor:
+def batches(step: int):
     return torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(step))
 
 
