@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +18,14 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("CLEANPLATE_HOME", None)
     # Compiled kernels are shared by all tests and their backends, and kept from run to run.
     os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / "tests" / "out" / "numba"))
+
+
+@pytest.fixture(scope="session")
+def compiled_kernels() -> None:
+    """The filler's kernels are compiled (a minute in a fresh clone), so that a test that gives a
+    process some seconds measures the process and not the compiler."""
+    command = [sys.executable, "-m", "backend.fill.warm"]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=280)
 
 
 @pytest.fixture(scope="session")

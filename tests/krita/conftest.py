@@ -92,7 +92,7 @@ def start_editor(folder: Path) -> Editor:
 
 
 @pytest.fixture(scope="session")
-def krita(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
+def krita(tmp_path_factory: pytest.TempPathFactory, compiled_kernels: None) -> Iterator[Editor]:
     folder = tmp_path_factory.mktemp("krita", numbered=True)
     editor = start_editor(folder)
     try:
