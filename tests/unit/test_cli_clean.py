@@ -247,7 +247,9 @@ def test_interrupt_leaves_no_half_written_file(tmp_path: Path) -> None:
     save(tmp_path / "mask.png", mask)
     command = [sys.executable, "-m", "backend", "clean", str(tmp_path / "in"), "--out",
                str(tmp_path / "out"), "--mask", str(tmp_path / "mask.png"), *MASK_ONLY]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    # A shell's background job ignores SIGINT and hands that down: this process must hear it.
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     limit = time.monotonic() + 120
     while not (tmp_path / "out" / "01" / "report.json").exists():
         assert time.monotonic() < limit and process.poll() is None
