@@ -29,10 +29,19 @@ def timed(kind, name):
     setattr(kind, name, call)
     return lambda: setattr(kind, name, kept)
 restore = [timed(KN, n) for n in ("pixelData", "projectionPixelData", "setPixelData",
-                                  "setColorSpace", "addChildNode")]
+                                  "setColorSpace", "addChildNode", "duplicate")]
 restore += [timed(KD, n) for n in ("pixelData", "waitForDone", "refreshProjection",
                                    "createNode", "createGroupLayer")]
 stalls.start()
+"""
+
+# The same insertion without the plugin: what Krita itself needs to show such a group.
+PEER = """
+stalls.start()
+group = next(n for n in doc().rootNode().childNodes() if n.name().startswith("Clean Plate"))
+copy = group.duplicate()
+doc().rootNode().addChildNode(copy, group)
+doc().refreshProjection()
 """
 
 
@@ -64,20 +73,28 @@ def test_event_loop_on_a_large_layer(krita: Editor, tmp_path: Path, capsys: obje
     # Asking takes the event loop's time, too: sleep, and ask now and then.
     krita.wait(lambda: (time.sleep(2), krita.eval("idle()"))[1], "the run ends", 400)
     stalls = krita.eval("stalls.stop()")
+    krita.ask(PEER)
+    time.sleep(6)
+    peer_stalls = krita.eval("stalls.stop()")
     calls = krita.eval("own_calls")
     krita.ask("for back in restore: back()")
 
     ours = max(beyond(stalls, calls), default=0.0)
+    peer = max(beyond(peer_stalls, calls), default=0.0)
     longest = {}
     for name, begin, end in calls:
         longest[name] = max(longest.get(name, 0.0), end - begin)
     with capsys.disabled():  # type: ignore[attr-defined]
         print(f"\n3840×2160: longest stall {max((b - a for a, b in stalls), default=0):.3f} s, "
-              f"beyond Krita's own calls {ours:.3f} s; idle Krita {idle:.3f} s; Krita's calls: "
+              f"beyond Krita's own calls {ours:.3f} s; the same group shown by Krita alone: "
+              f"{peer:.3f} s beyond its calls; idle Krita {idle:.3f} s; longest calls: "
               + ", ".join(f"{n} {s:.3f} s" for n, s in sorted(longest.items())))
     assert any(name == "setPixelData" for name, _, _ in calls)
+    # Painting the new projection is Krita's work, too, but no call that could be timed here: a
+    # copy of the group, shown without the plugin, tells how long it takes on this machine.
+    allowed = LIMIT + idle + 2 * peer
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
-    if ours > LIMIT + idle and load > 2 * cores:
+    if ours > allowed and load > 2 * cores:
         pytest.skip(f"the machine is busy (load {load:.0f} on {cores} cores), so that a stall of "
                     f"{ours:.2f} s says nothing about the plugin")
-    assert ours <= LIMIT + idle
+    assert ours <= allowed
