@@ -73,9 +73,11 @@ def test_event_loop_on_a_large_layer(krita: Editor, tmp_path: Path, capsys: obje
     # Asking takes the event loop's time, too: sleep, and ask now and then.
     krita.wait(lambda: (time.sleep(2), krita.eval("idle()"))[1], "the run ends", 400)
     stalls = krita.eval("stalls.stop()")
-    krita.ask(PEER)
-    time.sleep(6)
-    peer_stalls = krita.eval("stalls.stop()")
+    peer_stalls = []
+    for _ in range(3):
+        krita.ask(PEER)
+        time.sleep(5)
+        peer_stalls += krita.eval("stalls.stop()")
     calls = krita.eval("own_calls")
     krita.ask("for back in restore: back()")
 
@@ -92,7 +94,7 @@ def test_event_loop_on_a_large_layer(krita: Editor, tmp_path: Path, capsys: obje
     assert any(name == "setPixelData" for name, _, _ in calls)
     # Painting the new projection is Krita's work, too, but no call that could be timed here: a
     # copy of the group, shown without the plugin, tells how long it takes on this machine.
-    allowed = LIMIT + idle + 2 * peer
+    allowed = LIMIT + idle + peer
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if ours > allowed and load > 2 * cores:
         pytest.skip(f"the machine is busy (load {load:.0f} on {cores} cores), so that a stall of "
