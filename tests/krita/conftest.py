@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from krita_session import Krita, free_display, missing
+from krita_session import Krita, missing
 
 RAFT = Path(__file__).resolve().parents[1] / "data" / "raft.png"
 SEARCH_SECONDS = 240  # the very first run compiles the filler's kernels
@@ -88,7 +88,7 @@ def start_editor(folder: Path) -> Editor:
     if lacking:
         pytest.skip(f"not on this machine: {lacking} (apt-get install krita xvfb xdotool "
                     "imagemagick python3-pyqt5)")
-    return Editor(folder, free_display())
+    return Editor(folder)
 
 
 @pytest.fixture(scope="session")

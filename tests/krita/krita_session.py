@@ -64,10 +64,9 @@ def install_backend(home: Path) -> None:
 class Krita:
     """Started by `start`; `ask` evaluates Python code on Krita's GUI thread."""
 
-    def __init__(self, folder: Path, display: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "cleanplate"
-        self.display = f":{display}"
         self._probe = folder / "probe.sock"
         self._processes: list[subprocess.Popen[bytes]] = []
         runtime = folder / "run"
@@ -81,7 +80,6 @@ class Krita:
             PATH=os.pathsep.join(("/usr/local/bin", "/usr/bin", "/bin")),
             HOME=str(folder / "home"),
             XDG_RUNTIME_DIR=str(runtime),
-            DISPLAY=self.display,
             LANG="C.UTF-8",
             LANGUAGE="en",
             CLEANPLATE_HOME=str(self.home),
@@ -93,9 +91,7 @@ class Krita:
         install_backend(self.home)
 
     def start(self, *files: Path) -> None:
-        self._spawn("Xvfb", self.display, "-screen", "0", "1600x1000x24", "-nolisten", "tcp")
-        socket_file = Path(f"/tmp/.X11-unix/X{self.display[1:]}")
-        self.wait(socket_file.exists, "Xvfb starts")
+        self.environment["DISPLAY"] = self._start_display()
         log = (self.folder / "krita.log").open("wb")
         self._spawn("krita", "--nosplash", *map(str, files), log=log)
         self.wait(self._answers, "Krita starts", START_SECONDS)
@@ -182,9 +178,23 @@ class Krita:
             except ProcessLookupError:
                 return  # already gone
 
-    def _spawn(self, *command: str, log: Any = subprocess.DEVNULL) -> None:
+    def _start_display(self) -> str:
+        """Starts an Xvfb that takes a free number itself, and tells it when it is ready."""
+        told, tell = os.pipe()
+        with open(told) as answer:
+            self._spawn("Xvfb", "-displayfd", str(tell), "-screen", "0", "1600x1000x24",
+                        "-nolisten", "tcp", keep=(tell,))
+            os.close(tell)
+            number = answer.readline().strip()  # empty when Xvfb ended
+        assert number, "Xvfb did not start"
+        return f":{number}"
+
+    def _spawn(
+        self, *command: str, log: Any = subprocess.DEVNULL, keep: tuple[int, ...] = ()
+    ) -> None:
         process = subprocess.Popen(
-            command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            pass_fds=keep,
         )
         self._processes.append(process)
 
@@ -208,7 +218,3 @@ class Krita:
             link.connect(str(self._probe))
             link.sendall(json.dumps(request).encode() + b"\n")
             return json.loads(link.makefile().readline())
-
-
-def free_display() -> int:
-    return next(n for n in range(90, 400) if not Path(f"/tmp/.X11-unix/X{n}").exists())
