@@ -147,6 +147,7 @@ def _install_packages(entry: Entry) -> None:
 def _remove(chosen: list[Entry]) -> int:
     for entry in chosen:
         count = 0
+        shared = _sharing(entry)
         for file in entry.files:
             path = entry.path(file)
             for leftover in (path, path.with_name(path.name + ".part")):
@@ -157,4 +158,18 @@ def _remove(chosen: list[Entry]) -> int:
             if path.parent.is_dir():
                 download.forget_pin(path)
         print(f"{entry.name}: {'removed' if count else 'was not installed'}.")
+        if count and shared:
+            print(f"  The same file was used by {', '.join(shared)}: gone as well.")
     return 0
+
+
+def _sharing(entry: Entry) -> list[str]:
+    """Names of the other installed models that use a file of this one."""
+    paths = {entry.path(file) for file in entry.files}
+    return [
+        other.name
+        for other in catalogue.entries()
+        if other.name != entry.name
+        and store.installed(other)
+        and paths & {other.path(file) for file in other.files}
+    ]

@@ -85,6 +85,17 @@ def test_installs_and_becomes_the_default(entry, capsys):
     assert store.default("people").name != "test-model"
 
 
+def test_removing_a_shared_file_tells_who_else_used_it(entry, monkeypatch, capsys):
+    sibling = replace(entry, name="test-sibling", rank=98)
+    monkeypatch.setattr(catalogue, "ENTRIES", [*catalogue.ENTRIES, sibling])
+    assert command.run(_args("install", "test-model")) == 0
+    assert store.installed(sibling)
+    capsys.readouterr()
+    assert command.run(_args("remove", "test-model")) == 0
+    assert "test-sibling" in capsys.readouterr().out
+    assert not store.installed(sibling)
+
+
 def test_goes_on_after_an_interruption(entry, source):
     source.cut_after = 700_000
     with pytest.raises(download.DownloadFailed, match="goes on where it stopped"):
