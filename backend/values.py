@@ -41,6 +41,15 @@ class Box(NamedTuple):
         """Index of this box in an H×W array: `array[box.slices]`."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
+    @classmethod
+    def around(cls, mask: np.ndarray) -> Box | None:
+        """Around all set pixels of an H×W mask; None when there are none."""
+        rows = np.flatnonzero(mask.any(axis=1))
+        if rows.size == 0:
+            return None
+        columns = np.flatnonzero(mask.any(axis=0))
+        return cls(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
 
 class CleanPlateError(Exception):
     """An error a user can act on: the message says what is wrong and what to do."""

@@ -21,7 +21,8 @@ THRESHOLD = 0.5
 @dataclass(frozen=True)
 class Found:
     """All masks H×W uint8, 255 = remove. `people` are the ones that go, `kept` the ones the user
-    points out to stay (None when nobody is), `given` the user's own mask."""
+    points out to stay (None when nobody is), `given` the user's own mask, `clicks` the objects of
+    which `clicked` is the union."""
 
     people_mask: np.ndarray
     clicked: np.ndarray
@@ -32,6 +33,7 @@ class Found:
     kept: np.ndarray | None = None
     given: np.ndarray | None = None
     models: dict[str, Description] = field(default_factory=dict)
+    clicks: tuple[np.ndarray, ...] = ()
 
     def objects(self, shape: tuple[int, int]) -> np.ndarray:
         """People, clicked objects and the user's mask together."""
@@ -79,10 +81,12 @@ def find_all(
             if not options.people:
                 people = []
             people_mask = combine.union(people, source.shape)
+    clicks: list[np.ndarray] = []
     clicked = none
     if options.clicks:
         with control.stage("click", "Finding the clicked object"):
-            clicked = find_clicked(source, options, store, control, models)
+            clicks = find_clicked(source, options, store, control, models)
+            clicked = combine.union(clicks, source.shape)
     unknown = none
     if options.unknown:
         with control.stage("unknown", "Finding unknown objects"):
@@ -98,7 +102,8 @@ def find_all(
             mask[source.transparent] = 0
     if kept is not None:
         clicked, unknown = clicked & ~kept, unknown & ~kept
-    return Found(people_mask, clicked, unknown, text, tuple(people), lines, kept, None, models)
+    return Found(people_mask, clicked, unknown, text, tuple(people), lines, kept, None, models,
+                 tuple(clicks))
 
 
 def find_people(
@@ -149,20 +154,20 @@ def person_at(people: list[np.ndarray], x: float, y: float) -> int | None:
 def find_clicked(
     source: Source, options: CleanOptions, store: ModelStore, control: Control,
     models: dict[str, Description],
-) -> np.ndarray:
+) -> list[np.ndarray]:
     """The objects under the clicks, each click an object of its own."""
 
-    def work(model: Any, _scale: float) -> np.ndarray:
+    def work(model: Any, _scale: float) -> list[np.ndarray]:
         models["click"] = model.description
         embedding = model.encode(source.rgb8, control)
-        result = np.zeros(source.shape, np.uint8)
+        result = []
         for number, point in enumerate(options.clicks):
             control.progress(number / len(options.clicks))
             mask = combine.binary(model.predict(embedding, (point,)) > THRESHOLD)
             if getattr(model, "explanation", ""):  # which instance was taken, and why
                 control.note(f"Click {point[0]:g},{point[1]:g}: {model.explanation}.")
             if mask.any():
-                np.maximum(result, mask, out=result)
+                result.append(mask)
             else:
                 control.note(f"No object was found at the click {point[0]:g},{point[1]:g}.")
         return result

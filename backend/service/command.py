@@ -67,6 +67,7 @@ def run_serve(idle: float | None = None) -> int:
 
 def _serve(idle: float | None) -> int:
     from backend.service import kinds_builtin as _  # noqa: F401  (registers the jobs)
+    from backend.service import kinds_layers as _layers  # noqa: F401
     from backend.service import life
     from backend.service.server import IDLE_SECONDS, Server
 

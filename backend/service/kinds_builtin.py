@@ -58,7 +58,7 @@ def clean_answer(result: CleanResult, plate: np.ndarray | None) -> Answer:
             blocks[name] = mask
     boxes = []
     for person in result.people:
-        box = bounding_box(person)
+        box = Box.around(person)
         if box is not None:
             blocks[f"person{len(boxes)}"] = person[box.slices]
             boxes.append(list(box))
@@ -73,15 +73,6 @@ def clean_answer(result: CleanResult, plate: np.ndarray | None) -> Answer:
     ]
     values = {"found": result.found, "report": result.report, "lines": lines, "people": boxes}
     return Answer(values, blocks)
-
-
-def bounding_box(mask: np.ndarray) -> Box | None:
-    """Around all set pixels of an H×W mask; None when there are none."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if rows.size == 0:
-        return None
-    columns = np.flatnonzero(mask.any(axis=0))
-    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
 @dataclass(frozen=True)
@@ -131,15 +122,19 @@ def _click(job: ClickJob, context: Context, control: Control) -> Answer:
             found = model.predict(
                 image.embeddings[key], job.positives, job.negatives, job.box, previous
             )
+            if getattr(model, "explanation", ""):  # which instance was taken, and why
+                used["explanation"] = model.explanation
+                control.note(f"{model.explanation}.")
             control.check()
             return found
 
     probability = store.run("click", entry.name, control, work, job.device)
     mask = np.where(probability >= SURE, np.uint8(255), np.uint8(0))
-    box = bounding_box(mask)
+    box = Box.around(mask)
     report = {
         "model": entry.name,
         "device": used["device"],
+        "explanation": used.get("explanation", ""),
         "seconds": {name: round(took, 4) for name, took in control.seconds.items()},
         "notes": list(control.notes),
     }

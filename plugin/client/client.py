@@ -155,6 +155,59 @@ class Client:
             "click", image=handle, box=box, previous=previous, model=model, device=device, **points
         )
 
+    def submit_find(
+        self, image: Union[Image, ImageHandle], options: Optional[Dict[str, Any]] = None
+    ) -> Job:
+        """Finds what the options ask for and fills nothing. The job's result is a FindReply."""
+        return self.submit("find", image=image, options=options or {})
+
+    def submit_refill(
+        self,
+        image: Union[Image, ImageHandle],
+        object_mask: Optional[bytes],
+        text_mask: Optional[bytes],
+        options: Optional[Dict[str, Any]] = None,
+        changed: Optional[bytes] = None,
+        original: Union[Image, ImageHandle, None] = None,
+    ) -> Job:
+        """Fills behind masks (width × height bytes, 255 = remove), which grow as `clean` grows
+        what it finds. `image`: the present background, or the source for a first fill.
+
+        `changed` (255 where a mask is not what it was at the last fill; None = everywhere): only
+        what follows from these pixels changes. `original`: the source; where a mask was taken
+        away, its very bytes come back. The job's result is a CleanReply: `hole` was filled,
+        `restored` came back, all else is as it was.
+        """
+        return self.submit(
+            "refill", image=image, object_mask=object_mask, text_mask=text_mask,
+            options=options or {}, changed=changed, original=original,
+        )  # fmt: skip
+
+    def submit_separate(
+        self,
+        image: Union[Image, ImageHandle],
+        object_mask: Optional[bytes] = None,
+        text_mask: Optional[bytes] = None,
+        options: Optional[Dict[str, Any]] = None,
+    ) -> Job:
+        """Takes the picture apart: people, objects and text lines as cut-outs above a filled
+        background. With both masks None they are found as the options say; given masks are taken
+        apart. The job's result is a SeparateReply."""
+        return self.submit(
+            "separate", image=image, object_mask=object_mask, text_mask=text_mask,
+            options=options or {},
+        )  # fmt: skip
+
+    def submit_cut_out(
+        self,
+        image: Union[Image, ImageHandle],
+        options: Optional[Dict[str, Any]] = None,
+        mask: Optional[bytes] = None,
+    ) -> Job:
+        """Removes the background and keeps people, the clicked objects, or what `mask` (255 =
+        keep) shows. The job's result is a CutOutReply."""
+        return self.submit("cut_out", image=image, options=options or {}, mask=mask)
+
     def submit(self, kind: str, **arguments: Any) -> Job:
         """Any kind of job. An Image, an ImageHandle or bytes go by the handover, the rest as it
         is (None = not given). The result is a Reply where the kind has no form of its own."""

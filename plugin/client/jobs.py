@@ -10,8 +10,13 @@ from .values import (
     CleanReply,
     ClickReply,
     ConnectionLost,
+    CutOut,
+    CutOutReply,
+    FindReply,
+    Item,
     JobCancelled,
     Reply,
+    SeparateReply,
     Status,
 )
 
@@ -58,7 +63,7 @@ class Job:
                 return status
 
     def result(self) -> Any:
-        """Waits for the end and fetches the answer: CleanReply, ClickReply or Reply.
+        """Waits for the end and fetches the answer: CleanReply, ClickReply, … or Reply.
 
         Raises JobCancelled, or BackendError with the backend's message.
         """
@@ -110,7 +115,7 @@ class Job:
 
 
 def _reply(kind: str, values: Dict[str, Any], blocks: Dict[str, bytes]) -> Any:
-    if kind == "clean":
+    if kind in ("clean", "refill"):
         return CleanReply(
             object_mask=blocks.get("object_mask"),
             text_mask=blocks.get("text_mask"),
@@ -121,17 +126,37 @@ def _reply(kind: str, values: Dict[str, Any], blocks: Dict[str, bytes]) -> Any:
             report=values["report"],
             lines=values["lines"],
             people=_people(values["people"], blocks),
+            restored=blocks.get("restored"),
         )
     if kind == "click":
         box = values["box"]
         return ClickReply(
             mask=blocks["mask"],
-            box=None if box is None else (box[0], box[1], box[2], box[3]),
+            box=None if box is None else _box(box),
             found=values["found"],
             answer=values["answer"],
             report=values["report"],
         )
+    if kind == "find":
+        items = [
+            Item(told["kind"], told["name"], _box(told["box"]), blocks["item%d" % number])
+            for number, told in enumerate(values["items"])
+        ]
+        return FindReply(tuple(items), values["report"])
+    if kind == "separate":
+        layers = [
+            CutOut(told["kind"], told["name"], _box(told["box"]), blocks["layer%d" % number],
+                   values["order"])
+            for number, told in enumerate(values["layers"])
+        ]  # fmt: skip
+        return SeparateReply(tuple(layers), blocks["background"], values["report"])
+    if kind == "cut_out":
+        return CutOutReply(blocks["pixels"], values["found"], values["order"], values["report"])
     return Reply(values, blocks)
+
+
+def _box(sides: List[int]) -> Tuple[int, int, int, int]:
+    return (sides[0], sides[1], sides[2], sides[3])
 
 
 def _people(boxes: List[List[int]], blocks: Dict[str, bytes]) -> List[Dict[str, Any]]:

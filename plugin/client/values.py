@@ -112,7 +112,8 @@ class CleanReply(NamedTuple):
     `plate` has the layout of the picture that was sent and its very bytes outside `hole`; it is
     empty when the option `fill` was off.
     `lines`: dicts with `polygon` [[x, y], …], `height`, `score`, `words`. `people`: dicts with
-    `box` [x0, y0, x1, y1] and `mask` (bytes of that box, row by row).
+    `box` [x0, y0, x1, y1] and `mask` (bytes of that box, row by row). A refill also tells
+    `restored`: where the original's very bytes came back.
     """
 
     object_mask: Optional[bytes]
@@ -124,6 +125,56 @@ class CleanReply(NamedTuple):
     report: Dict[str, Any]
     lines: List[Dict[str, Any]]
     people: List[Dict[str, Any]]
+    restored: Optional[bytes] = None
+
+
+class Item(NamedTuple):
+    """One found thing. `kind`: "person", "object" or "text"; `name`: "Person 1", "Object 1", or
+    the words of a line of text ("" where they could not be read). `mask`: bytes of the `box`
+    (x0, y0, x1, y1), row by row, 255 = the thing. Masks of text lines share no pixel."""
+
+    kind: str
+    name: str
+    box: Tuple[int, int, int, int]
+    mask: bytes
+
+
+class FindReply(NamedTuple):
+    """What was found: people, then objects, then text lines in reading order."""
+
+    items: Tuple[Item, ...]
+    report: Dict[str, Any]
+
+
+class CutOut(NamedTuple):
+    """One layer of a picture that was taken apart. `pixels`: the `box` (x0, y0, x1, y1), row by
+    row, in the picture's depth and the order `order` (the picture's own; with alpha where that
+    has none), alpha not multiplied in."""
+
+    kind: str
+    name: str
+    box: Tuple[int, int, int, int]
+    pixels: bytes
+    order: str
+
+
+class SeparateReply(NamedTuple):
+    """`layers` from bottom to top, above `background` (as large as the picture, in its layout).
+    All of them shown as Normal at 100 % rebuild the picture within 1/255."""
+
+    layers: Tuple[CutOut, ...]
+    background: bytes
+    report: Dict[str, Any]
+
+
+class CutOutReply(NamedTuple):
+    """`pixels`: as large as the picture, in its depth and the order `order`, the subject with its
+    own colours, alpha not multiplied in. `found`: whether there was a subject."""
+
+    pixels: bytes
+    found: bool
+    order: str
+    report: Dict[str, Any]
 
 
 class ClickReply(NamedTuple):
