@@ -10,7 +10,10 @@ from backend.networks.blocks import conv_block
 
 
 class SeedNet(nn.Module):
-    """B×3×H×W RGB in [0, 1], sides multiples of 32 → B×1×H×W logits (person > 0)."""
+    """B×3×H×W RGB in [0, 1], sides multiples of 32 → B×1×H×W logits (person > 0).
+
+    In training a list of one: the logits at half the size, before they are enlarged.
+    """
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128, 160)) -> None:
         super().__init__()
@@ -29,7 +32,7 @@ class SeedNet(nn.Module):
         )
         self.head = nn.Conv2d(widths[0], 1, 1)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         skips = [self.stem((x - 0.45) / 0.25)]
         for stage in self.encoder:
             skips.append(stage(skips[-1]))
@@ -39,4 +42,6 @@ class SeedNet(nn.Module):
         for stage, skip in zip(self.decoder, skips[-2::-1], strict=True):
             y = functional.interpolate(y, size=skip.shape[-2:], mode="bilinear")
             y = stage(torch.cat([y, skip], 1))
+        if self.training:
+            return [self.head(y)]
         return functional.interpolate(self.head(y), size=x.shape[-2:], mode="bilinear")

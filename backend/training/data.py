@@ -33,6 +33,20 @@ class Photo:
     labels: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class Material:
+    """All uint8. `empty`: H×W×3 photos without people. `main`, `exact`: H×W×5 RGB, label, weight
+    of photos whose main person, or all of whose people, are labelled. `people`, `things`: H×W×4
+    RGB and alpha. `lines`: H×W×1 alpha of text lines."""
+
+    empty: list[np.ndarray]
+    main: list[np.ndarray]
+    exact: list[np.ndarray]
+    people: list[np.ndarray]
+    things: list[np.ndarray]
+    lines: list[np.ndarray]
+
+
 def shrink(image: np.ndarray, short: int, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
     """Scales so that the short side is at most `short` px; never enlarges."""
     height, width = image.shape[:2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 import torch
@@ -12,6 +13,8 @@ from torch import nn
 from backend.networks.people import LARGE, SMALL, PeopleNet
 from backend.networks.people_seed import SeedNet
 from backend.training.compose import Batch, Composer, Recipe
+from backend.training.compose_cpu import CpuComposer
+from backend.training.data import Material
 from backend.training.trainer import Settings, Trainer, add_common_arguments, pick_device
 
 LEVELS = (1.0, 0.3, 0.2, 0.2)  # of the outputs at full size, 1/4, 1/8, 1/16
@@ -38,7 +41,7 @@ def mask_loss(
 
     All B×1×H×W; `weight` 0 takes a pixel out.
     """
-    edge = functional.max_pool2d(label, 5, 1, 2) + functional.max_pool2d(-label, 5, 1, 2)
+    edge = functional.max_pool2d(label, 3, 1, 1) + functional.max_pool2d(-label, 3, 1, 1)
     entropy = functional.binary_cross_entropy_with_logits(logits, label, reduction="none")
     cross = (entropy * weight * (1 + 2 * edge)).mean()
     seen = torch.sigmoid(logits)
@@ -53,7 +56,7 @@ def mask_loss(
 
 
 def people_loss(net: nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Deep supervision of the net's four outputs; the finest is judged at full size."""
+    """Deep supervision of the net's outputs, each judged at its own size; the finest is half."""
     outputs = net(batch.rgb)
     if isinstance(outputs, torch.Tensor):
         outputs = [outputs]
@@ -62,12 +65,9 @@ def people_loss(net: nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, t
     for index, (share, output) in enumerate(zip(LEVELS, outputs, strict=False)):
         output = output.float()
         label, weight = batch.label, batch.weight
-        if index == 0:
-            output = functional.interpolate(output, size=label.shape[-2:], mode="bilinear")
-        else:
-            size = (int(output.shape[-2]), int(output.shape[-1]))
-            label = functional.adaptive_avg_pool2d(label, size)
-            weight = functional.adaptive_avg_pool2d(weight, size)
+        size = (int(output.shape[-2]), int(output.shape[-1]))
+        label = functional.adaptive_avg_pool2d(label, size)
+        weight = functional.adaptive_avg_pool2d(weight, size)
         cross, dice, worst = mask_loss(output, label, weight)
         total = total + share * (cross + 0.5 * dice + 0.1 * worst)
         if index == 0:
@@ -75,9 +75,20 @@ def people_loss(net: nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, t
     return total, parts
 
 
+def pick_composer(
+    material: Material, recipe: Recipe, seed: int, device: torch.device, side: int = 480
+) -> Composer | CpuComposer:
+    """The composer that is fast on this device."""
+    from backend.training.sources import banks
+
+    if device.type == "cpu":
+        return CpuComposer(material, recipe, seed)
+    return Composer(banks(material, device, side), recipe, seed)
+
+
 def run(args: argparse.Namespace) -> int:
     from backend.masks.people import read_net
-    from backend.training.sources import people_sources
+    from backend.training.sources import people_material
 
     settings = Settings.of(
         "people", args, **{"learning_rate": 2e-3} if not args.rate else {},
@@ -93,19 +104,29 @@ def run(args: argparse.Namespace) -> int:
         net.load_state_dict(read_net(args.init).state_dict())
     trainer = Trainer(net, settings, people_loss, {"widths": args.widths})
     teacher = read_net(args.teacher).to(device) if args.teacher else None
-    sources = people_sources(args.data, device, teacher, args.seed, args.share, args.side)
+    material = people_material(args.data, device, teacher, args.seed, args.share, args.side)
+    photos = len(material.empty) + len(material.main) + len(material.exact)
     trainer.log(
-        f"{len(sources.photos)} photos, {len(sources.people)} people, "
-        f"{len(sources.objects)} other things, on {device}"
+        f"{photos} photos, {len(material.people)} people, "
+        f"{len(material.things)} other things, on {device}"
     )
-    composer = Composer(sources, Recipe(), args.seed)
-    count = args.batch or 96
+    composer = pick_composer(material, Recipe(), args.seed, device, args.side)
+    count = args.batch or (96 if device.type == "cuda" else 16)
+    settings.start = time.time()  # reading is no training
     ranks, rank = trainer.ranks, trainer.rank
 
     def batches(step: int) -> Batch:
-        """Small pictures first, twice as many a second; the sizes of use at the end."""
-        size = args.size * (0.75 if trainer.fraction < SMALL_UNTIL else 1.1)
-        return composer.batch(step * ranks + rank, count, size)
+        """Small pictures first, twice as many a second; the sizes of use at the end. The CPU
+        mixes them: three small batches, then one of half as many larger pictures."""
+        index = step * ranks + rank
+        if device.type == "cpu":
+            large = step % 4 == 3
+            return composer.batch(
+                index, count // 2 if large else count, args.size * (0.85 if large else 0.58)
+            )
+        return composer.batch(
+            index, count, args.size * (0.75 if trainer.fraction < SMALL_UNTIL else 1.1)
+        )
 
     trainer.run(batches)
     return 0

@@ -7,8 +7,8 @@ import argparse
 import torch
 
 from backend.networks.people import SMALL, PeopleNet
-from backend.training.compose import Batch, Composer, Recipe
-from backend.training.people import people_loss
+from backend.training.compose import Batch, Recipe
+from backend.training.people import people_loss, pick_composer
 from backend.training.trainer import Settings, Trainer, add_common_arguments, pick_device
 
 # Fewer bystanders and letters than for people; objects as often as people.
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from backend.training.sources import saliency_sources
+    from backend.training.sources import saliency_material
 
     settings = Settings.of(
         "saliency", args, **{"learning_rate": 2e-3} if not args.rate else {},
@@ -34,8 +34,8 @@ def run(args: argparse.Namespace) -> int:
     device = pick_device(args.device)
     torch.manual_seed(args.seed)
     trainer = Trainer(PeopleNet(SMALL, drop=0.05), settings, people_loss, {"widths": "small"})
-    sources = saliency_sources(args.data, device, args.seed, args.share)
-    composer = Composer(sources, RECIPE, args.seed)
+    material = saliency_material(args.data, args.seed, args.share)
+    composer = pick_composer(material, RECIPE, args.seed, device)
     count, ranks, rank = args.batch or 48, trainer.ranks, trainer.rank
 
     def batches(step: int) -> Batch:

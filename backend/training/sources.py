@@ -12,7 +12,7 @@ import torch
 
 from backend.training.bank import Bank, fit
 from backend.training.compose import Sources
-from backend.training.data import Photo, backgrounds, read_folders
+from backend.training.data import Material, Photo, backgrounds, read_folders
 from backend.training.letters import draw_lines
 
 # Which BSDS photos show nobody, and which segments of the others are people (chosen by eye).
@@ -98,11 +98,11 @@ def teacher_far(
     return out
 
 
-def people_sources(
+def people_material(
     root: Path, device: torch.device, teacher: torch.nn.Module | None, seed: int,
     share: float = 1.0, side: int = PHOTO_SIDE,
-) -> Sources:
-    """Everything the composer needs. `share` < 1 takes only that part of each set (for tests);
+) -> Material:
+    """Everything a composer needs. `share` < 1 takes only that part of each set (for tests);
     `side` is the long side in px at which photos are kept (cut-outs: three quarters)."""
     bsds = json.loads(BSDS.read_text())
     nobody, chosen = set(bsds["nobody"]), bsds["people"]
@@ -129,19 +129,19 @@ def people_sources(
     far += teacher_far(small[len(main) :], teacher, device, 0.6) if teacher else [None] * len(exact)
     with ThreadPoolExecutor(3) as pool:
         labelled = list(pool.map(_trust, small, far))
-    photos = [_trust(p, None) for p in empty] + labelled
 
     people = [c for p in main for c in cut_outs(_joined(p), [1], 900)]
     people += [c for p in exact for c in cut_outs(p, None, 1200)]
     things = [c for p in empty if p.group.endswith("no_person") for c in cut_outs(p, None, 600)]
     things += [c for p in some(calm) for c in _segments(p)] + _matting(root)
-    counts = (len(empty), len(main))
-    return _sources(root, device, seed, share, photos, counts, people, things, side)
+    return Material(
+        [fit(p.rgb, side) for p in empty], labelled[: len(main)], labelled[len(main) :],
+        [fit(c, cut_side(side)) for c in people], [fit(c, cut_side(side)) for c in things],
+        draw_lines(root / "fonts", max(8, round(300 * share)), seed),
+    )
 
 
-def saliency_sources(
-    root: Path, device: torch.device, seed: int, share: float = 1.0
-) -> Sources:
+def saliency_material(root: Path, seed: int, share: float = 1.0) -> Material:
     """The same for the saliency net: what stands out is labelled, people and things alike."""
 
     def some(photos: list[Photo]) -> list[Photo]:
@@ -156,12 +156,16 @@ def saliency_sources(
     things = [p for p in things if p.labels is not None and p.labels.any()]
     nobody = set(json.loads(BSDS.read_text())["nobody"])
     wild = [p for p in read_folders(root, ("objects_bsds_train",), 320) if p.name in nobody]
-    photos = [_trust(p, None) for p in empty + main + things]
     people = [c for p in main for c in cut_outs(_joined(p), [1], 900)]
     objects = [c for p in things for c in cut_outs(p, None, 600)]
     objects += [c for p in some(wild) for c in _segments(p)] + _matting(root)
-    counts = (len(empty), len(main))
-    return _sources(root, device, seed, share, photos, counts, people, objects, PHOTO_SIDE)
+    side = cut_side(PHOTO_SIDE)
+    return Material(
+        [fit(p.rgb, PHOTO_SIDE) for p in empty], [_trust(p, None) for p in main],
+        [_trust(p, None) for p in things], [fit(c, side) for c in people],
+        [fit(c, side) for c in objects],
+        draw_lines(root / "fonts", max(8, round(300 * share)), seed),
+    )
 
 
 def _segments(photo: Photo) -> list[np.ndarray]:
@@ -172,18 +176,24 @@ def _segments(photo: Photo) -> list[np.ndarray]:
     return cut_outs(photo, sized, 600)
 
 
-def _sources(
-    root: Path, device: torch.device, seed: int, share: float, photos: list[np.ndarray],
-    counts: tuple[int, int], people: list[np.ndarray], things: list[np.ndarray], side: int,
-) -> Sources:
-    """Banks of everything; `counts` says how many of the photos are empty and main-only."""
-    lines = draw_lines(root / "fonts", max(8, round(300 * share)), seed)
-    letters = Bank(lines, LETTER_SIDE, device)
-    first, second = counts[0], sum(counts)
+def cut_side(side: int) -> int:
+    """Long side in px of cut-outs, given that of photos."""
+    return round(side * 0.75 / 4) * 4
+
+
+def banks(material: Material, device: torch.device, side: int = PHOTO_SIDE) -> Sources:
+    """The same as tensors on the device, for the device's composer."""
+    plain = [
+        np.dstack([p, np.zeros(p.shape[:2], np.uint8), np.full(p.shape[:2], 255, np.uint8)])
+        for p in material.empty
+    ]
+    photos = plain + material.main + material.exact
+    first, second = len(plain), len(plain) + len(material.main)
+    people, things = material.people, material.things
     return Sources(
         Bank(photos, side, device),
-        Bank(people + things, round(side * 0.75 / 4) * 4, device),
-        letters,
+        Bank(people + things, cut_side(side), device),
+        Bank(material.lines, LETTER_SIDE, device),
         np.arange(first),
         np.arange(first, second),
         np.arange(second, len(photos)),

@@ -21,7 +21,7 @@ from torch import nn
 
 from backend.values import BadInput
 
-STATE_LIMIT = 15 * 2**20  # a state file larger than this keeps no optimizer moments
+STATE_LIMIT = 64 * 2**20  # a state file larger than this keeps no optimizer moments
 
 
 def add_common_arguments(parser: argparse.ArgumentParser, steps: int) -> None:
