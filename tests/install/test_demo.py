@@ -29,7 +29,7 @@ def test_sample_is_the_photo_with_a_headline() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in launcher is a shell script")
-def test_demo(tmp_path: Path) -> None:
+def test_demo(tmp_path: Path, compiled_kernels: None) -> None:
     home = tmp_path / "home"
     launcher = home / "bin" / "cleanplate"
     launcher.parent.mkdir(parents=True)
