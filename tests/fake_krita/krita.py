@@ -230,6 +230,20 @@ class Document:
         self.active: Node | None = None
         self.number = next(_numbers)
         self.refreshed = 0
+        self.annotations: dict[str, bytes] = {}
+
+    def annotationTypes(self) -> list[str]:
+        gui_thread()
+        return list(self.annotations)
+
+    def annotation(self, name: str) -> QByteArray:
+        gui_thread()
+        return QByteArray(self.annotations.get(name, b""))
+
+    def setAnnotation(self, name: str, description: str, data: QByteArray) -> None:
+        """No undo step, as in Krita; saved with the document."""
+        gui_thread()
+        self.annotations[name] = bytes(data)
 
     def undo(self) -> None:
         step = self.undo_steps.pop()

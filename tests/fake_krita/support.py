@@ -15,7 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from plugin.client import BackendError, CleanReply, Image, JobCancelled, Status
+from plugin.client import (
+    BackendError,
+    CleanReply,
+    CutOut,
+    CutOutReply,
+    FindReply,
+    Image,
+    Item,
+    JobCancelled,
+    SeparateReply,
+    Status,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -143,6 +154,106 @@ class FakeClient:
                   "models": {"fill": "fake-fill"}, "device_text": {"cpu": "CPU"}, "notes": []}
         return CleanReply(None, hole.tobytes() if found else None, None,
                           hole.tobytes() if found else None, plate.tobytes(), found, report, [], [])
+
+
+    def submit_find(self, image: Image, options: dict[str, Any]) -> FakeJob:
+        """A person at the top left, a line of text in `hole`."""
+        image.check()
+        person, text = np.zeros((2, image.height, image.width), np.uint8)
+        person[2:9, 3:8] = 255
+        text[:] = self.hole(image.width, image.height)
+        items = (Item("text", "SALE", *cut(text)), Item("person", "Person 1", *cut(person)))
+        return self._job(("find", image, options), lambda: FindReply(items, REPORT))
+
+    def submit_refill(
+        self, image: Image, objects: bytes | None, text: bytes | None, options: dict[str, Any],
+        changed: bytes | None = None, original: Image | None = None,
+    ) -> FakeJob:
+        """Inverts what was added; what was taken away gets the original's pixels."""
+        image.check()
+
+        def answer() -> CleanReply:
+            plate = as_pixels(image).copy()
+            shape = plate.shape[:2]
+            none = np.zeros(shape, np.uint8)
+            masks = [none if m is None else np.frombuffer(m, np.uint8).reshape(shape)
+                     for m in (objects, text)]
+            wanted = np.maximum(*masks)
+            area = np.frombuffer(changed, np.uint8).reshape(shape) if changed else wanted
+            hole, back = np.minimum(wanted, area), np.where(wanted == 0, area, 0).astype(np.uint8)
+            plate[hole > 0, :3] = np.iinfo(plate.dtype).max - plate[hole > 0, :3]
+            if original is not None:
+                plate[back > 0] = as_pixels(original)[back > 0]
+            return CleanReply(objects, text, None, hole.tobytes(), plate.tobytes(), True, REPORT,
+                              [], [], back.tobytes() if original is not None else None)
+
+        return self._job(("refill", image, objects, text, options, changed, original), answer)
+
+    def submit_separate(
+        self, image: Image, objects: bytes | None, text: bytes | None, options: dict[str, Any]
+    ) -> FakeJob:
+        """One cut-out for each kind of mask, above a background that is inverted there."""
+        image.check()
+
+        def answer() -> SeparateReply:
+            source = as_pixels(image)
+            ground, layers = source.copy(), []
+            found = (objects, text)
+            if objects is None and text is None:
+                found = (None, self.hole(image.width, image.height).tobytes())
+            for kind, given in zip(("object", "text"), found, strict=True):
+                if given is None or not any(given):
+                    continue
+                mask = np.frombuffer(given, np.uint8).reshape(source.shape[:2])
+                box, _ = cut(mask)
+                x0, y0, x1, y1 = box
+                part = source[y0:y1, x0:x1].copy()
+                part[mask[y0:y1, x0:x1] == 0] = 0
+                name = "SALE" if kind == "text" else "Object 1"
+                layers.append(CutOut(kind, name, box, part.tobytes(), "BGRA"))
+                top = np.iinfo(source.dtype).max
+                ground[mask > 0, :3] = top - ground[mask > 0, :3]
+            return SeparateReply(tuple(layers), ground.tobytes(), REPORT)
+
+        return self._job(("separate", image, objects, text, options), answer)
+
+    def submit_cut_out(
+        self, image: Image, options: dict[str, Any], mask: bytes | None
+    ) -> FakeJob:
+        """The mask, or else `hole`, on transparency."""
+        image.check()
+
+        def answer() -> CutOutReply:
+            out = as_pixels(image).copy()
+            keep = self.hole(image.width, image.height)
+            if mask is not None:
+                keep = np.frombuffer(mask, np.uint8).reshape(keep.shape)
+            out[keep == 0] = 0
+            return CutOutReply(out.tobytes(), bool(keep.any()), "BGRA", REPORT)
+
+        return self._job(("cut_out", image, options, mask), answer)
+
+    def _job(self, request: Any, answer: Callable[[], Any]) -> FakeJob:
+        self.requests.append(request)
+        self.jobs.append(FakeJob(self, answer))
+        return self.jobs[-1]
+
+
+REPORT = {"counts": {}, "seconds": {"total": 0.5}, "models": {"fill": "fake-fill"},
+          "device_text": {"cpu": "CPU"}, "notes": []}
+
+
+def as_pixels(image: Image) -> np.ndarray:
+    dtype = np.uint8 if image.depth == "u8" else np.uint16
+    return np.frombuffer(bytes(image.data), dtype).reshape(image.height, image.width, 4)
+
+
+def cut(mask: np.ndarray) -> tuple[tuple[int, int, int, int], bytes]:
+    """The box around a mask, and the mask in it."""
+    rows, columns = np.nonzero(mask)
+    x0, y0 = int(columns.min()), int(rows.min())
+    x1, y1 = int(columns.max()) + 1, int(rows.max()) + 1
+    return (x0, y0, x1, y1), np.ascontiguousarray(mask[y0:y1, x0:x1]).tobytes()
 
 
 def middle(width: int, height: int) -> np.ndarray:

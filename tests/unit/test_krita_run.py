@@ -47,7 +47,7 @@ def photo(editor: Any, space: tuple[str, str, str] = RGB8) -> Any:
 def start(name: str = actions.REMOVE_BOTH, **changes: Any) -> tuple[Any, dict[str, Any]]:
     """A run on the active document, and what it says."""
     said: dict[str, Any] = {"progress": []}
-    request = actions.request(name, "auto", None)._replace(**changes)
+    request = actions.request(name, load("preferences").Preferences())._replace(**changes)
     work = run.Run(document.Document.active(), backend.Backend(), request)
     work.done.connect(lambda text: said.update(done=text))
     work.nothing.connect(lambda text: said.update(nothing=text))
@@ -282,7 +282,7 @@ def test_a_click_outside_the_selection_is_told(
     monkeypatch.setattr(load("results"), "CONTEXT", 2)
     doc = photo(editor)
     doc.chosen = fake.Selection(30, 30, np.full((4, 4), 255, np.uint8))
-    request = actions.click_request(2.5, 3.5, "auto", None)
+    request = actions.click_request(2.5, 3.5, load("preferences").Preferences())
     work = run.Run(document.Document.active(), backend.Backend(), request)
     said: list[str] = []
     work.nothing.connect(said.append)

@@ -31,6 +31,8 @@ def texts() -> set[str]:
     found |= set(load("settings")._TASKS.values())
     found |= {text for _, text in load("choices")._DEVICES}
     found |= {text for _, text in load("docker")._WHAT}
+    found |= set(load("reviewing").KINDS.values())
+    found |= {title for title in ("Background", "Object mask", "Text mask", "Unknown mask")}
     return found
 
 

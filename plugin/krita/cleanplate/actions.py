@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, NamedTuple, Optional
 
+from .preferences import MODEL_TASKS, Preferences
 from .translate import tr
 from .values import Request
 
@@ -23,6 +24,9 @@ REMOVE_UNKNOWN = "cleanplate_remove_unknown"
 REMOVE_SELECTION = "cleanplate_remove_selection"
 REMOVE_CLICKED = "cleanplate_remove_clicked"
 SELECT_CLICKED = "cleanplate_select_clicked"
+REFILL = "cleanplate_refill"
+SEPARATE = "cleanplate_separate"
+CUT_OUT = "cleanplate_cut_out"
 SETTINGS = "cleanplate_settings"
 
 ENTRIES = (
@@ -34,6 +38,10 @@ ENTRIES = (
     Entry(REMOVE_CLICKED, "Remove Clicked Object"),
     Entry(SELECT_CLICKED, "Select Clicked Object"),
     Entry(REMOVE_SELECTION, "Remove Selection"),
+    Entry("", ""),
+    Entry(REFILL, "Refill from Masks"),
+    Entry(SEPARATE, "Separate into Layers"),
+    Entry(CUT_OUT, "Cut Out Subject"),
     Entry("", ""),
     Entry(SETTINGS, "Clean Plate Settings…"),
 )
@@ -51,28 +59,31 @@ def title(name: str) -> str:
     return next(tr(entry.title) for entry in ENTRIES if entry.name == name)
 
 
-def request(
-    name: str, device: str, grow: Optional[int], what: Optional[Dict[str, bool]] = None
-) -> Request:
-    """`grow`: pixels, None = the backend decides. `what`: text, people, unknown; None = as `name`
-    says."""
-    options: Dict[str, Any] = dict(_WHAT[name] if what is None else what, device=device)
-    if grow is not None:
-        options["grow"] = grow
+def options(choice: Preferences, **what: Any) -> Dict[str, Any]:
+    """Fields of the backend's CleanOptions: `what`, and what the user has chosen for all runs."""
+    result: Dict[str, Any] = dict(what, device=choice.device)
+    if choice.grow is not None:
+        result["grow"] = choice.grow
+    for task, name in choice.models.items():
+        if task in MODEL_TASKS:
+            result[task + "_model"] = name
+    return result
+
+
+def request(name: str, choice: Preferences, what: Optional[Dict[str, bool]] = None) -> Request:
+    """`what`: text, people, unknown; None = as `name` says."""
     fills = name == REMOVE_SELECTION
-    return Request(title(name), options, needs_selection=fills, fills_selection=fills)
+    wanted = options(choice, **(_WHAT[name] if what is None else what))
+    return Request(title(name), wanted, needs_selection=fills, fills_selection=fills)
 
 
-def click_request(x: float, y: float, device: str, grow: Optional[int]) -> Request:
+def click_request(x: float, y: float, choice: Preferences) -> Request:
     """Removes the object at the pixel (x, y)."""
-    options: Dict[str, Any] = {"text": False, "people": False, "device": device}
-    options["clicks"] = ((x, y),)
-    if grow is not None:
-        options["grow"] = grow
-    return Request(title(REMOVE_CLICKED), options)
+    wanted = options(choice, text=False, people=False, clicks=((x, y),))
+    return Request(title(REMOVE_CLICKED), wanted)
 
 
-def mask_request(mask: bytes, device: str, grow: Optional[int]) -> Request:
+def mask_request(mask: bytes, choice: Preferences) -> Request:
     """Removes what the user gathered by clicks; `mask` covers the canvas."""
-    options = {"text": False, "people": False, "device": device}
-    return Request(title(REMOVE_CLICKED), options, mask=mask, grow=grow)
+    wanted = dict(options(choice, text=False, people=False), grow=None)
+    return Request(title(REMOVE_CLICKED), wanted, mask=mask, grow=choice.grow)

@@ -1,4 +1,4 @@
-"""Device, source and growth: one form for the settings and the docker."""
+"""Device, source, growth and review: one form for the settings and the docker."""
 
 from __future__ import annotations
 
@@ -34,16 +34,21 @@ class Choices(QtWidgets.QWidget):
         self.grow.setRange(-1, 200)
         self.grow.setSpecialValueText(tr("Automatic"))
         self.grow.setSuffix(" px")
+        self.review = QtWidgets.QCheckBox(tr("Review before filling"))
+        self.review.setObjectName("cleanplate_review_choice")
+        self.review.setToolTip(tr("Lists what was found, so that you can untick what stays."))
         form = QtWidgets.QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow(tr("Device:"), self.device)
         form.addRow(tr("Source:"), self.source)
         form.addRow(tr("Grow masks by:"), self.grow)
+        form.addRow(self.review)
         self._loading = False
         self.load()
         self.device.currentIndexChanged.connect(self._save)
         self.source.currentIndexChanged.connect(self._save)
         self.grow.valueChanged.connect(self._save)
+        self.review.toggled.connect(self._save)
 
     def load(self) -> None:
         chosen = preferences.load()
@@ -53,6 +58,7 @@ class Choices(QtWidgets.QWidget):
         self.device.setCurrentIndex(self.device.findData(chosen.device))
         self.source.setCurrentIndex(int(chosen.visible))
         self.grow.setValue(-1 if chosen.grow is None else chosen.grow)
+        self.review.setChecked(chosen.review)
         self._loading = False
 
     def showEvent(self, event: Any) -> None:
@@ -68,5 +74,6 @@ class Choices(QtWidgets.QWidget):
                 device=self.device.currentData(),
                 visible=self.source.currentData(),
                 grow=None if grow < 0 else grow,
+                review=self.review.isChecked(),
             )
         )

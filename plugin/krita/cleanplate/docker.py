@@ -11,11 +11,18 @@ from .choices import Choices
 from .extension import CleanPlateExtension, Controller
 from .panel import stage_text
 from .qt import QtWidgets
-from .run import Run
 from .translate import tr
+from .work import Work
 
 DOCKER_ID = "cleanplate_docker"
-_BUTTONS = (actions.REMOVE_CLICKED, actions.SELECT_CLICKED, actions.REMOVE_SELECTION)
+_BUTTONS = (
+    actions.REMOVE_CLICKED,
+    actions.SELECT_CLICKED,
+    actions.REMOVE_SELECTION,
+    actions.REFILL,
+    actions.SEPARATE,
+    actions.CUT_OUT,
+)
 _WHAT = (("text", "Text"), ("people", "People"), ("unknown", "Unknown objects"))
 
 
@@ -27,7 +34,7 @@ class CleanPlateDocker(DockWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setWindowTitle(tr("Clean Plate"))
-        self._run: Optional[Run] = None
+        self._run: Optional[Work] = None
         self._known: List[Controller] = []
         body = QtWidgets.QWidget()
         layout = QtWidgets.QVBoxLayout(body)
@@ -123,7 +130,7 @@ class CleanPlateDocker(DockWidget):
         self._cancel.hide()
         return row
 
-    def _follow(self, run: Run) -> None:
+    def _follow(self, run: Work) -> None:
         self._run = run
         run.progress.connect(self._show_progress)
         run.done.connect(self._status.setText)
@@ -140,7 +147,7 @@ class CleanPlateDocker(DockWidget):
         self._bar.setValue(round(100 * fraction))
         self._status.setText(stage_text(stage, text))
 
-    def _ended(self, run: Run) -> None:
+    def _ended(self, run: Work) -> None:
         if run is self._run:
             self._run = None
             self._bar.hide()

@@ -1,4 +1,4 @@
-"""Krita's documents and layers. The only module that knows libkis's Document and Node.
+"""Krita's documents and layers. With groups and nodes the only module that knows their API.
 
 Everything here runs on the GUI thread. The user's layers are read, never written. Long work is
 a generator that yields between Krita's pixel calls, so that the event loop comes round.
@@ -6,18 +6,33 @@ a generator that yields between Krita's pixel calls, so that the event loop come
 
 from __future__ import annotations
 
-from typing import Any, Iterator, List, Optional
+from typing import Any, Iterator, Optional
 
 from krita import Krita
 from krita import Selection as KritaSelection
 
+from . import groups
+from .covers import Cover
+from .nodes import children, find, identity_of, space_of
 from .pixels import box_of, cropped
-from .qt import QByteArray, sip_transferback
+from .qt import QByteArray
+from .records import Record
 from .translate import tr
-from .values import MASK_SPACE, Bounds, ColorSpace, Layer, Plan, Selection, Source
+from .values import (
+    MASK_SPACE,
+    Bench,
+    Bounds,
+    ColorSpace,
+    Fill,
+    Layer,
+    Plan,
+    Selection,
+    Source,
+)
 
 STRIPE = 1 << 19  # pixels converted in one step: some 50 ms of Krita's time
 SRGB = "sRGB-elle-V2-srgbtrc.icc"
+_ROLES = ("background", "objects", "text", "unknown")
 _MASKS = ("transparencymask", "filtermask", "transformmask", "selectionmask", "colorizemask")
 
 
@@ -91,12 +106,21 @@ class Document:
     def read(self, visible: bool) -> Source:
         """The visible image, or the active layer (a group: its projection), as it is now."""
         if visible:
-            space = self._space(self._handle)
+            space = space_of(self._handle)
             pixels = self._visible_pixels()
             name = tr("visible image")
             return self._source("", name, space, pixels, True, "normal", 255)
-        node = self._source_node()
-        space = self._space(node)
+        return self._read_node(self._source_node())
+
+    def read_layer(self, identity: str) -> Source:
+        """The layer with this id as it is now. Raises CannotRead when it is gone."""
+        node = find(self._handle.rootNode(), identity)
+        if node is None:
+            raise CannotRead(tr("Choose the layer to clean in the Layers docker first."))
+        return self._read_node(node)
+
+    def _read_node(self, node: Any) -> Source:
+        space = space_of(node)
         if node.type() == "paintlayer" and not children(node):
             pixels = node.pixelData(*self.bounds)
         else:
@@ -104,7 +128,7 @@ class Document:
             pixels = node.projectionPixelData(*self.bounds)
         blending, opacity = node.blendingMode(), node.opacity()
         normal = blending == "normal" and opacity == 255 and not node.inheritAlpha()
-        identity = node.uniqueId().toString()
+        identity = identity_of(node)
         return self._source(identity, node.name(), space, pixels, normal, blending, opacity)
 
     def convert(
@@ -135,9 +159,11 @@ class Document:
         Yields None between Krita's calls and at last an `Inserted`. Stopping before the end
         leaves the document as it was.
         """
-        group = self._handle.createGroupLayer(plan.name)
-        group.setPassThroughMode(plan.pass_through)
-        last = None
+        group = None
+        if plan.name:
+            group = self._handle.createGroupLayer(plan.name)
+            group.setPassThroughMode(plan.pass_through)
+        last, made = None, {}
         for layer in reversed(plan.layers):
             node = self._detached(layer.name, layer.space or source.space)
             yield None
@@ -145,10 +171,72 @@ class Document:
                 node.setPixelData(layer.pixels, *layer.bounds)
                 yield None
             self._dress(node, layer)
-            group.addChildNode(node, None)
+            made[layer.role] = identity_of(node)
+            if group is not None:
+                group.addChildNode(node, None)
             last = last or node
         yield None
-        yield self._insert(group, last, source)
+        inserted = self._insert(group or last, last, source)
+        if plan.fill is not None and inserted.active is not None:
+            groups.remember(
+                self._handle,
+                Record(
+                    group=identity_of(group),
+                    source=source.layer_id,
+                    **{role: made.get(role, "") for role in _ROLES},
+                    **plan.fill._asdict(),
+                ),
+            )
+        yield inserted
+
+    def bench(self) -> Iterator[Optional[Bench]]:
+        """Reads the Clean Plate group of the active layer; see groups. Raises CannotRead."""
+        self._handle.waitForDone()
+        try:
+            group = groups.group_of(self._handle)
+        except groups.NoGroup as problem:
+            raise CannotRead(str(problem)) from problem
+        assert group is not None
+        return group.read(self.bounds)
+
+    def bench_around(self) -> Optional[Iterator[Optional[Bench]]]:
+        """The same, but None where the active layer lies in no such group."""
+        try:
+            group = groups.group_of(self._handle, strict=True)
+        except groups.NoGroup:
+            return None
+        return None if group is None else group.read(self.bounds)
+
+    def renew(
+        self, bench: Bench, layer: Layer, fill: Fill, hide: bool
+    ) -> Iterator[Optional[Any]]:
+        """Puts a new background above the one of `bench`, as one undo step.
+
+        The old one stays below, because Krita's scripts cannot replace a layer's pixels in a way
+        that can be undone; `hide` it where it would show through. Yields None between Krita's
+        calls and at last an `Inserted`.
+        """
+        node = self._detached(layer.name, bench.background.space)
+        yield None
+        if layer.bounds.area:
+            node.setPixelData(layer.pixels, *layer.bounds)
+            yield None
+        self._dress(node, layer)
+        root = self._handle.rootNode() if self.is_open else None
+        old = find(root, bench.layer_id) if root is not None else None
+        if old is None:
+            yield Inserted(None, True)
+            return
+        old.parentNode().addChildNode(node, old)
+        if hide:
+            Cover(self._handle, old, node)
+        self._handle.refreshProjection()
+        before = bench.record
+        known = before._asdict() if before is not None else dict.fromkeys(_ROLES, "")
+        known.update(fill._asdict(), group=bench.group, background=identity_of(node))
+        known.setdefault("source", "")
+        groups.remember(self._handle, Record(**known))
+        yield Inserted(node, False)
 
     def select(self, mask: bytes) -> None:
         """Makes `mask` (one byte a pixel of the canvas) the selection, with marching ants."""
@@ -191,7 +279,7 @@ class Document:
 
     def _detached(self, name: str, space: ColorSpace) -> Any:
         node = self._handle.createNode(name, "paintlayer")
-        if self._space(node) != space:
+        if space_of(node) != space:
             node.setColorSpace(*space)
         return node
 
@@ -200,10 +288,6 @@ class Document:
         node.setVisible(layer.visible)
         node.setOpacity(layer.opacity)
         node.setBlendingMode(layer.blending)
-
-    @staticmethod
-    def _space(thing: Any) -> ColorSpace:
-        return ColorSpace(thing.colorModel(), thing.colorDepth(), thing.colorProfile())
 
     def _visible_pixels(self) -> Any:
         self._handle.waitForDone()
@@ -256,35 +340,16 @@ class Document:
 
 
 class Inserted:
-    """`background` is the new layer (None: the document was closed); `orphan`: source is gone."""
+    """`active`: the new layer to work on (None: the document was closed); `orphan`: source gone."""
 
-    def __init__(self, background: Any, orphan: bool) -> None:
-        self.background = background
+    def __init__(self, active: Any, orphan: bool) -> None:
+        self.active = active
         self.orphan = orphan
 
 
 def rgba_space(source: Source) -> ColorSpace:
     """The colour space of the copy that the backend gets from a converted source."""
     return ColorSpace("RGBA", source.sent_depth.upper(), SRGB)
-
-
-def children(node: Any) -> List[Any]:
-    """Child nodes, bottom first. Krita hands the list's wrappers out without an owner."""
-    nodes = node.childNodes()
-    for child in nodes:
-        sip_transferback(child)
-    return nodes
-
-
-def find(node: Any, identity: str) -> Optional[Any]:
-    """The node with this unique id below `node`; Krita 5.1 has no call for it."""
-    for child in children(node):
-        if child.uniqueId().toString() == identity:
-            return child
-        found = find(child, identity)
-        if found is not None:
-            return found
-    return None
 
 
 __all__ = [

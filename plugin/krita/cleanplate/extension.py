@@ -13,10 +13,15 @@ from .document import Document
 from .panel import PanelStack
 from .picking import Picking, Purpose
 from .qt import QObject, QtWidgets, Signal, alive
-from .run import Run, State
+from .refill import Refill
+from .review import ReviewDialog
+from .reviewing import Finding
+from .run import Run
+from .separate import CutOut, Separate
 from .settings import SettingsDialog
 from .translate import tr
 from .values import Request
+from .work import State, Work
 
 
 class CleanPlateExtension(Extension):
@@ -48,11 +53,11 @@ class CleanPlateExtension(Extension):
 class Controller(QObject):
     """One window's actions, runs and panels."""
 
-    started = Signal(object)  # a Run
+    started = Signal(object)  # a Work
 
     def __init__(self, window: Any, backend: Backend) -> None:
         super().__init__()
-        self.runs: List[Run] = []
+        self.runs: List[Work] = []
         self._main = window.qwindow()
         self._backend = backend
         self._stack: Optional[PanelStack] = None
@@ -92,7 +97,23 @@ class Controller(QObject):
             self.arm(name)
             return
         choice = preferences.load()
-        self.run(document, actions.request(name, choice.device, choice.grow))
+        if name == actions.REFILL:
+            wanted = actions.options(choice)
+            self.launch(Refill(document, self._backend, actions.title(name), wanted))
+            return
+        if name == actions.SEPARATE:
+            wanted = actions.options(choice, text=True, people=True)
+            self.launch(
+                Separate(document, self._backend, actions.title(name), wanted, choice.visible)
+            )
+            return
+        if name == actions.CUT_OUT:
+            wanted = actions.options(choice, text=False, people=True)
+            self.launch(
+                CutOut(document, self._backend, actions.title(name), wanted, choice.visible)
+            )
+            return
+        self.run(document, actions.request(name, choice))
 
     def remove(self, what: Dict[str, bool]) -> None:
         """The docker's large button: `what` says whether text, people, unknown objects go."""
@@ -103,30 +124,42 @@ class Controller(QObject):
         elif not any(what.values()):
             self._tell(title, tr("Tick what shall be removed."))
         else:
-            choice = preferences.load()
-            self.run(
-                document,
-                actions.request(actions.REMOVE_BOTH, choice.device, choice.grow, what),
-            )
+            self.run(document, actions.request(actions.REMOVE_BOTH, preferences.load(), what))
 
     def run(self, document: Document, request: Request) -> Optional[Run]:
-        """Starts a run with its panel. One at a time for each document."""
+        """Finds and fills, after a review where the user wants one."""
+        choice = preferences.load()
+        run = Run(document, self._backend, request, choice.visible, choice.review)
+        run.to_review.connect(lambda findings: self._review(run, findings))
+        return run if self.launch(run) else None
+
+    def launch(self, work: Work) -> bool:
+        """Starts a piece of work with its panel. One at a time for each document."""
         self.disarm()
-        if any(r.state is State.WORKING and r.document == document for r in self.runs):
-            self._tell(request.title, tr("Clean Plate is still working on this document."))
-            return None
-        run = Run(document, self._backend, request, preferences.load().visible)
-        panel = self._panels().add(request.title)
-        run.progress.connect(panel.show_progress)
-        run.done.connect(lambda text: panel.show_message(text, len(text) > 200))
-        run.nothing.connect(panel.show_message)
-        run.failed.connect(panel.show_error)
-        run.ended.connect(lambda: self._forget(run))
-        panel.cancelled.connect(run.cancel)
-        self.runs.append(run)
-        self.started.emit(run)
-        run.start()
-        return run
+        if any(r.state is State.WORKING and r.document == work.document for r in self.runs):
+            self._tell(work.title, tr("Clean Plate is still working on this document."))
+            return False
+        panel = self._panels().add(work.title)
+        work.progress.connect(panel.show_progress)
+        work.done.connect(lambda text: panel.show_message(text, len(text) > 200))
+        work.nothing.connect(panel.show_message)
+        work.failed.connect(panel.show_error)
+        work.ended.connect(lambda: self._forget(work))
+        panel.cancelled.connect(work.cancel)
+        self.runs.append(work)
+        self.started.emit(work)
+        work.start()
+        return True
+
+    def _review(self, run: Run, findings: List[Finding]) -> None:
+        """Shows what was found; the run ends without a change when the user leaves."""
+        canvas = Canvas.active(self._main) if run.document.is_active else None
+        dialog = ReviewDialog(findings, canvas, self._main)
+        dialog.chosen.connect(run.fill)
+        dialog.rejected.connect(run.leave)
+        run.ended.connect(lambda: dialog.close() if alive(dialog) else None)
+        dialog.show()
+        dialog.activateWindow()
 
     def arm(self, name: str) -> None:
         """The canvas waits for clicks: to remove what is under them, or to select it."""
@@ -136,8 +169,7 @@ class Controller(QObject):
             self._tell(actions.title(name), tr("Open a picture first."))
             return
         purpose = Purpose.SELECT if name == actions.SELECT_CLICKED else Purpose.REMOVE
-        device = preferences.load().device
-        picking = Picking(canvas, document, self._backend, purpose, device)
+        picking = Picking(canvas, document, self._backend, purpose, preferences.load())
         picking.taken.connect(lambda x, y: self._clicked(document, x, y))
         picking.gathered.connect(lambda mask: self._gathered(document, purpose, mask))
         picking.failed.connect(lambda *error: self._fail(actions.title(name), *error))
@@ -159,15 +191,13 @@ class Controller(QObject):
         self._settings.raise_()
 
     def _clicked(self, document: Document, x: float, y: float) -> None:
-        choice = preferences.load()
-        self.run(document, actions.click_request(x, y, choice.device, choice.grow))
+        self.run(document, actions.click_request(x, y, preferences.load()))
 
     def _gathered(self, document: Document, purpose: Purpose, mask: bytes) -> None:
         if purpose is Purpose.SELECT:
             document.select(mask)
             return
-        choice = preferences.load()
-        self.run(document, actions.mask_request(mask, choice.device, choice.grow))
+        self.run(document, actions.mask_request(mask, preferences.load()))
 
     def _panels(self) -> PanelStack:
         if not alive(self._stack):
@@ -180,6 +210,6 @@ class Controller(QObject):
     def _fail(self, title: str, message: str, details: str) -> None:
         self._panels().add(title).show_error(message, details)
 
-    def _forget(self, run: Run) -> None:
+    def _forget(self, run: Work) -> None:
         if run in self.runs:
             self.runs.remove(run)

@@ -29,6 +29,8 @@ STAGES = {
     "click": "Looking at the clicked object",
     "unknown": "Looking for other objects",
     "fill": "Filling the background",
+    "review": "Waiting for your review",
+    "matte": "Finding soft edges",
     "layers": "Making the layers",
 }
 

@@ -1,16 +1,16 @@
-"""The armed canvas: glass over Krita's canvas that catches clicks and shows what is taken."""
+"""The armed canvas: glass that catches clicks and shows what is taken."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional
 
 from .canvas import Canvas
+from .glass import Glass, Segments
 from .qt import QEvent, QObject, QPointF, QRectF, Qt, QtCore, QtGui, QtWidgets, Signal, event_pos
 from .translate import tr
 
 DRAG = 6  # widget points that the pointer moves before a click becomes a box
-Segments = List[Tuple[float, float, float, float]]
 
 
 class Mode(Enum):
@@ -25,7 +25,7 @@ class Mark(NamedTuple):
     positive: bool
 
 
-class Picker(QtWidgets.QWidget):
+class Picker(Glass):
     """Covers the canvas. Positions are image pixels, taken with the view as it is at that time.
 
     Left button and pen are caught, in pairs of press and release. Wheel, the other buttons,
@@ -39,56 +39,34 @@ class Picker(QtWidgets.QWidget):
     left = Signal()  # Esc, or the canvas went away
 
     def __init__(self, canvas: Canvas, hint: str) -> None:
-        super().__init__(canvas.widget)
-        self.setObjectName("cleanplate_picker")
-        self._canvas = canvas
-        self._hint = hint
+        super().__init__(canvas, "cleanplate_picker")
         self._start: Optional[QPointF] = None
         self._now: Optional[QPointF] = None
         self._space = False
         self._marks: List[Mark] = []
-        self.outline: Segments = []
-        self._view = canvas.to_widget()
-        self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
         self.setCursor(Qt.CursorShape.CrossCursor)
-        self.setGeometry(canvas.widget.rect())
-        canvas.widget.installEventFilter(self)
-        canvas.widget.destroyed.connect(self._gone)
+        self.show_hint(hint)
         # Keys go to Krita's canvas, which has the focus: only an application-wide filter sees
         # Esc before Krita's shortcuts do.
         QtWidgets.QApplication.instance().installEventFilter(self)
-        # The outline follows pan and zoom; Krita before 6 has no signal for that.
-        self._follow = QtCore.QTimer(self)
-        self._follow.timeout.connect(self._follow_view)
-        self._follow.start(40)
-        self.show()
-        self.raise_()
         canvas.widget.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def disarm(self) -> None:
-        self._follow.stop()
-        self._canvas.widget.removeEventFilter(self)
         QtWidgets.QApplication.instance().removeEventFilter(self)
-        self.hide()
-        self.deleteLater()
+        self.remove()
 
     def show_marks(self, marks: List[Mark], outline: Segments) -> None:
         """`outline`: (x0, y0, x1, y1) pieces in image pixels."""
-        self._marks, self.outline = list(marks), list(outline)
-        self.update()
+        self._marks = list(marks)
+        self.show_outline(outline)
 
     def show_hint(self, hint: str) -> None:
-        self._hint = hint
-        self.update()
+        self.show_text(hint)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        kind = event.type()
         if watched is self._canvas.widget:
-            if kind == QEvent.Type.Resize:
-                self.setGeometry(self._canvas.widget.rect())
-            elif kind == QEvent.Type.Hide:
-                self._gone()
-            return False
+            return super().eventFilter(watched, event)
+        kind = event.type()
         if kind in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
             return self._on_key(event, kind)
         return False
@@ -134,16 +112,14 @@ class Picker(QtWidgets.QWidget):
     def wheelEvent(self, event: QtGui.QWheelEvent) -> None:
         event.ignore()
 
-    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
-        painter = QtGui.QPainter(self)
-        painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+    def _paint(self, painter: QtGui.QPainter) -> None:
         self._paint_outline(painter)
         for mark in self._marks:
             self._paint_mark(painter, mark)
         if self._dragging():
             painter.setPen(QtGui.QPen(Qt.GlobalColor.white, 1.5, Qt.PenStyle.DashLine))
             painter.drawRect(QRectF(self._start, self._now).normalized())
-        self._paint_hint(painter)
+        self._paint_text(painter)
 
     def _press(self, position: QPointF) -> None:
         self._start = self._now = QPointF(position)
@@ -204,37 +180,14 @@ class Picker(QtWidgets.QWidget):
             return False
         return (self._now - self._start).manhattanLength() > DRAG
 
-    def _follow_view(self) -> None:
-        view = self._canvas.to_widget()
-        if view != self._view:
-            self._view = view
-            self.update()
-
     def _gone(self) -> None:
         QtCore.QTimer.singleShot(0, self.left.emit)
-
-    def _paint_outline(self, painter: QtGui.QPainter) -> None:
-        if not self.outline:
-            return
-        lines = [self._view.map(QtCore.QLineF(*piece)) for piece in self.outline]
-        for color, style in (("black", Qt.PenStyle.SolidLine), ("white", Qt.PenStyle.DotLine)):
-            painter.setPen(QtGui.QPen(QtGui.QColor(color), 2, style))
-            painter.drawLines(lines)
 
     def _paint_mark(self, painter: QtGui.QPainter, mark: Mark) -> None:
         center = self._view.map(QPointF(mark.x, mark.y))
         painter.setPen(QtGui.QPen(Qt.GlobalColor.white, 1.5))
         painter.setBrush(QtGui.QColor("#2e9e4f" if mark.positive else "#c8372d"))
         painter.drawEllipse(center, 5.5, 5.5)
-
-    def _paint_hint(self, painter: QtGui.QPainter) -> None:
-        width = painter.fontMetrics().boundingRect(self._hint).width() + 24
-        box = QRectF((self.width() - width) / 2, 12, width, 28)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QtGui.QColor(20, 20, 20, 200))
-        painter.drawRoundedRect(box, 6, 6)
-        painter.setPen(Qt.GlobalColor.white)
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self._hint)
 
 
 _TYPING = (QtWidgets.QLineEdit, QtWidgets.QTextEdit, QtWidgets.QPlainTextEdit)

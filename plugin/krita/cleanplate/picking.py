@@ -11,6 +11,7 @@ from .canvas import Canvas
 from .client import ClickReply, Image, ImageHandle
 from .document import CannotRead, Document, needs_conversion, rgba_space
 from .picker import Mark, Mode, Picker
+from .preferences import Preferences
 from .qt import QObject, QTimer, Signal
 from .task import Steps, Task
 from .translate import tr
@@ -44,7 +45,12 @@ class Picking(QObject):
     ended = Signal()
 
     def __init__(
-        self, canvas: Canvas, document: Document, backend: Backend, purpose: Purpose, device: str
+        self,
+        canvas: Canvas,
+        document: Document,
+        backend: Backend,
+        purpose: Purpose,
+        choice: Preferences,
     ) -> None:
         super().__init__()
         self.document = document
@@ -52,7 +58,7 @@ class Picking(QObject):
         self.mask: Optional[bytes] = None
         self._backend = backend
         self._purpose = purpose
-        self._device = device
+        self._choice = choice
         self._handle: Optional[ImageHandle] = None
         self._work: Any = None
         self._stale = False
@@ -144,12 +150,17 @@ class Picking(QObject):
         positives = [(m.x, m.y) for m in marks if m.positive]
         negatives = [(m.x, m.y) for m in marks if not m.positive]
         box = next((step.box for step in self.steps if step.box is not None), None)
-        handle, backend, device = self._handle, self._backend, self._device
+        handle, backend, choice = self._handle, self._backend, self._choice
         width, height = handle.image.width, handle.image.height
 
         def work(task: Task) -> Any:
             job = backend.client(task.report).submit_click(
-                handle, positives, negatives, box, device=device
+                handle,
+                positives,
+                negatives,
+                box,
+                model=choice.models.get("click"),
+                device=choice.device,
             )
             reply: ClickReply = task.wait(job)
             if not reply.found or reply.box is None:

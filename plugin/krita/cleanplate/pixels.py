@@ -8,13 +8,14 @@ lock and so the editor's event loop. Masks are one byte a pixel, 255 = remove, r
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 from .values import Bounds
 
 PIECE = 1 << 21  # bytes handled in one call: about a millisecond
 
 _THRESHOLD = bytes(255 if value >= 128 else 0 for value in range(256))
+_ANY = bytes([0]) + bytes([255]) * 255
 _RUN = re.compile(rb"[^\0]+")
 
 
@@ -85,21 +86,110 @@ def runs(mask: bytes, width: int, height: int) -> Iterator[Tuple[int, int]]:
                 yield y * width + found.start(), y * width + found.end()
 
 
-def patched(
-    base: Any, bounds: Bounds, patch: Any, hole: bytes, box: Bounds, pixel_size: int
-) -> bytearray:
-    """A copy of `base` (covers `bounds`) with the pixels of `patch` where `hole` is set.
+def stamp(
+    target: bytearray, bounds: Bounds, patch: Any, hole: bytes, box: Bounds, pixel_size: int
+) -> None:
+    """Writes the pixels of `patch` into `target` (covers `bounds`) where `hole` is set.
 
     `patch` and `hole` cover `box`, inside `bounds`. Every other byte stays as it is.
     """
-    out = to_bytes(base)
     view = memoryview(patch).cast("B")
     origin = (box.y - bounds.y) * bounds.width + box.x - bounds.x
     for start, end in runs(hole, box.width, box.height):
         y, x = divmod(start, box.width)
         into = (origin + y * bounds.width + x) * pixel_size
-        out[into : into + (end - start) * pixel_size] = view[start * pixel_size : end * pixel_size]
+        target[into : into + (end - start) * pixel_size] = view[
+            start * pixel_size : end * pixel_size
+        ]
+
+
+def patched(
+    base: Any, bounds: Bounds, patch: Any, hole: bytes, box: Bounds, pixel_size: int
+) -> bytearray:
+    """A copy of `base` with the pixels of `patch` where `hole` is set; see `stamp`."""
+    out = to_bytes(base)
+    stamp(out, bounds, patch, hole, box, pixel_size)
     return out
+
+
+def both(first: bytes, second: bytes) -> bytes:
+    """Set where both masks are."""
+    return _combined(first, second, lambda a, b: a & b)
+
+
+def either(first: bytes, second: bytes) -> bytes:
+    """Set where one of the masks is."""
+    return _combined(first, second, lambda a, b: a | b)
+
+
+def without(first: bytes, second: bytes) -> bytes:
+    """Set where the first mask is and the second one is not."""
+    return _combined(first, second, lambda a, b: a & ~b)
+
+
+def unequal(first: bytes, second: bytes) -> bytes:
+    """Set where two masks differ."""
+    return _combined(first, second, lambda a, b: a ^ b)
+
+
+def _combined(first: bytes, second: bytes, work: Callable[[int, int], int]) -> bytes:
+    """Binary masks (0 and 255) as big integers, piece by piece."""
+    parts = []
+    for start in range(0, len(first), PIECE):
+        one, two = first[start : start + PIECE], second[start : start + PIECE]
+        number = work(int.from_bytes(one, "little"), int.from_bytes(two, "little"))
+        parts.append(number.to_bytes(len(one), "little"))
+    return b"".join(parts)
+
+
+def differs(first: Any, second: Any, bounds: Bounds, pixel_size: int) -> bytes:
+    """A mask of the pixels that differ in two buffers that both cover `bounds`."""
+    one, two = memoryview(first).cast("B"), memoryview(second).cast("B")
+    row, empty = bounds.width * pixel_size, bytes(bounds.width)
+    rows = []
+    for start in range(0, row * bounds.height, row):
+        a, b = bytes(one[start : start + row]), bytes(two[start : start + row])
+        if a == b:
+            rows.append(empty)
+            continue
+        bits = int.from_bytes(a, "little") ^ int.from_bytes(b, "little")
+        bytewise = bits.to_bytes(row, "little")
+        mask = 0
+        for channel in range(pixel_size):
+            mask |= int.from_bytes(bytewise[channel::pixel_size], "little")
+        rows.append(mask.to_bytes(bounds.width, "little").translate(_ANY))
+    return b"".join(rows)
+
+
+def seen(data: Any, pixel_size: int) -> bytes:
+    """A mask of the pixels (integers, 4 channels) that are not wholly transparent."""
+    view = memoryview(data).cast("B")
+    step = PIECE // pixel_size * pixel_size
+    parts = []
+    for start in range(0, len(view), step):
+        piece = bytes(view[start : start + step])
+        alpha = 0
+        for byte in range(pixel_size - pixel_size // 4, pixel_size):
+            alpha |= int.from_bytes(piece[byte::pixel_size], "little")
+        parts.append(alpha.to_bytes(len(piece) // pixel_size, "little").translate(_ANY))
+    return b"".join(parts)
+
+
+def opacity(data: Any, pixel_size: int, channel: str) -> bytes:
+    """A mask of the pixels that are at least half opaque; `channel` as in ColorSpace.depth.
+
+    Alpha is the last channel. Its most significant byte says enough: 0.5 is 0x3800 as a half
+    float and 0x3F000000 as a float.
+    """
+    half = {"U8": 0x80, "U16": 0x80, "F16": 0x38, "F32": 0x3F}[channel]
+    table = bytes(255 if half <= value < 0x80 or value >= half == 0x80 else 0
+                  for value in range(256))
+    view = memoryview(data).cast("B")
+    step = PIECE // pixel_size * pixel_size
+    return b"".join(
+        bytes(view[start : start + step])[pixel_size - 1 :: pixel_size].translate(table)
+        for start in range(0, len(view), step)
+    )
 
 
 def grown(mask: bytes, width: int, height: int, radius: int) -> bytes:

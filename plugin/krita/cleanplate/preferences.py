@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+import json
+from typing import Dict, NamedTuple, Optional
 
 from .document import read_setting, write_setting
+
+MODEL_TASKS = ("people", "text", "fill", "click", "unknown")
 
 
 class Preferences(NamedTuple):
     """`device`: "auto", "cpu", "cuda:0", …; `grow`: pixels, None = automatic.
 
-    `text`, `people`, `unknown`: what the docker's large button removes.
+    `text`, `people`, `unknown`: what the docker's large button removes. `models`: a model's name
+    for a task of MODEL_TASKS; one that is missing is chosen by the backend.
     """
 
     device: str = "auto"
@@ -19,6 +23,8 @@ class Preferences(NamedTuple):
     text: bool = True
     people: bool = True
     unknown: bool = False
+    review: bool = False  # before filling
+    models: Dict[str, str] = {}
 
 
 def load() -> Preferences:
@@ -30,6 +36,8 @@ def load() -> Preferences:
         text=read_setting("remove_text", "yes") == "yes",
         people=read_setting("remove_people", "yes") == "yes",
         unknown=read_setting("remove_unknown", "no") == "yes",
+        review=read_setting("review", "no") == "yes",
+        models=_models(read_setting("models", "{}")),
     )
 
 
@@ -40,3 +48,16 @@ def save(preferences: Preferences) -> None:
     write_setting("remove_text", "yes" if preferences.text else "no")
     write_setting("remove_people", "yes" if preferences.people else "no")
     write_setting("remove_unknown", "yes" if preferences.unknown else "no")
+    write_setting("review", "yes" if preferences.review else "no")
+    write_setting("models", json.dumps(preferences.models, sort_keys=True))
+
+
+def _models(text: str) -> Dict[str, str]:
+    """Settings may have been edited by hand: what is not a choice is as good as none."""
+    try:
+        chosen = json.loads(text)
+    except ValueError:
+        return {}
+    if not isinstance(chosen, dict):
+        return {}
+    return {str(task): name for task, name in chosen.items() if isinstance(name, str) and name}

@@ -19,6 +19,7 @@ QPoint = QtCore.QPoint
 QPointF = QtCore.QPointF
 QRect = QtCore.QRect
 QRectF = QtCore.QRectF
+QSize = QtCore.QSize
 QTimer = QtCore.QTimer
 QUrl = QtCore.QUrl
 Signal = QtCore.pyqtSignal
@@ -52,6 +53,7 @@ __all__ = [
     "QPointF",
     "QRect",
     "QRectF",
+    "QSize",
     "QTimer",
     "QUrl",
     "Qt",

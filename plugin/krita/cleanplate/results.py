@@ -7,8 +7,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from . import pixels
 from .client import CleanReply, Image
 from .qt import QByteArray
+from .records import packed
 from .translate import tr
-from .values import MASK_SPACE, PIXEL_SIZE, Bounds, Layer, Plan, Request, Source
+from .values import MASK_SPACE, PIXEL_SIZE, Bounds, Fill, Layer, Plan, Request, Source
 
 GROW_SHARE, GROW_LEAST, GROW_MOST = 0.012, 5, 25  # of the mask's diagonal; pixels
 CONTEXT = 256  # pixels around a selection that the backend sees at least
@@ -67,14 +68,17 @@ def patch_of(reply: CleanReply, prepared: Prepared) -> Patch:
     """The smallest rectangle that holds everything that was filled. Raises Nothing."""
     if not reply.found or reply.hole is None:
         raise Nothing(tr("Nothing to remove was found, so nothing was changed."))
-    box = pixels.box_of(reply.hole, prepared.box)
+    hole = reply.hole
+    if prepared.limit is not None:  # a refill does not know the selection
+        hole = pixels.both(hole, prepared.limit)
+    box = pixels.box_of(hole, prepared.box)
     if box.area == 0:
         raise Nothing(tr("Nothing to remove was found, so nothing was changed."))
     size = PIXEL_SIZE[prepared.image.depth]
     return Patch(
         box,
         pixels.cropped(reply.plate, prepared.box, box, size),
-        pixels.cropped(reply.hole, prepared.box, box, 1),
+        pixels.cropped(hole, prepared.box, box, 1),
     )
 
 
@@ -92,9 +96,10 @@ def plan(
         data = pixels.patched(
             bytes(bounds.area * size), bounds, patch.pixels, patch.hole, bounds, size
         )
+    objects = prepared.objects or reply.object_mask
     layers = [
-        _mask_layer(tr("Text mask"), reply.text_mask, prepared.box),
-        _mask_layer(tr("Object mask"), prepared.objects or reply.object_mask, prepared.box),
+        mask_layer(tr("Text mask"), reply.text_mask, prepared.box, "text"),
+        mask_layer(tr("Object mask"), objects, prepared.box, "objects"),
         Layer(
             tr("Background"),
             bounds,
@@ -103,15 +108,26 @@ def plan(
             True,
             source.blending,
             source.opacity,
+            "background",
         ),
     ]
+    unknown = reply.unknown_mask if with_unknown else None
     if with_unknown:
-        layers.insert(2, _mask_layer(tr("Unknown mask"), reply.unknown_mask, prepared.box))
+        layers.insert(2, mask_layer(tr("Unknown mask"), unknown, prepared.box, "unknown"))
+    together = objects
+    if unknown is not None:
+        together = unknown if objects is None else pixels.either(objects, unknown)
     return Plan(
         name=tr("Clean Plate: {0}", source.name),
         layers=tuple(layers),
         pass_through=not source.normal,
         message=" ".join(summary(reply) + shows_through(source, prepared.opaque)),
+        fill=Fill(
+            (source.bounds.width, source.bounds.height),
+            prepared.box,
+            whole,
+            packed({"objects": together, "text": reply.text_mask, "hole": reply.hole}),
+        ),
     )
 
 
@@ -130,11 +146,14 @@ def summary(reply: CleanReply) -> List[str]:
         parts.append(tr("the marked area"))
     seconds = report.get("seconds", {}).get("total", 0.0)
     texts = [tr("Removed {0} in {1} s.", tr(" and ").join(parts), "%.1f" % seconds)]
+    return texts + engines(report) + [str(note) for note in report.get("notes", [])]
+
+
+def engines(report: Dict[str, Any]) -> List[str]:
+    """Which models did the work, on which device."""
     models = ", ".join(sorted(set(report.get("models", {}).values())))
     devices = ", ".join(sorted(set(report.get("device_text", {}).values())))
-    if models:
-        texts.append(tr("Models: {0}, on {1}.", models, devices))
-    return texts + [str(note) for note in report.get("notes", [])]
+    return [tr("Models: {0}, on {1}.", models, devices)] if models else []
 
 
 def shows_through(source: Source, opaque: bool) -> List[str]:
@@ -170,12 +189,12 @@ def qbytes(data: Any) -> QByteArray:
     return out
 
 
-def _mask_layer(name: str, mask: Optional[bytes], box: Bounds) -> Layer:
+def mask_layer(name: str, mask: Optional[bytes], box: Bounds, role: str) -> Layer:
     around = pixels.box_of(mask, box) if mask is not None else Bounds(0, 0, 0, 0)
     if mask is None or around.area == 0:
-        return Layer(name, around, None, MASK_SPACE, False)
+        return Layer(name, around, None, MASK_SPACE, False, role=role)
     inside = pixels.cropped(mask, box, around, 1)
-    return Layer(name, around, qbytes(pixels.white(inside)), MASK_SPACE, False)
+    return Layer(name, around, qbytes(pixels.white(inside)), MASK_SPACE, False, role=role)
 
 
 def _grown(mask: bytes, box: Bounds, grow: Optional[int]) -> bytes:

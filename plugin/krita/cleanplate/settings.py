@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional
 
+from . import preferences
 from .backend import Backend
 from .choices import Choices
+from .model_choices import TITLES, ModelChoices
 from .qt import Qt, QtWidgets
 from .task import Task
 from .translate import tr
 
-_TASKS = {
-    "people": "People",
-    "text": "Text",
-    "fill": "Background",
-    "click": "Clicked object",
-    "unknown": "Unknown objects",
-    "matte": "Soft edges",
-    "helper": "Helpers",
-}
+_TASKS = dict(TITLES, matte="Soft edges", helper="Helpers")
 
 
 class SettingsDialog(QtWidgets.QDialog):
@@ -28,9 +22,10 @@ class SettingsDialog(QtWidgets.QDialog):
         super().__init__(parent)
         self.setObjectName("cleanplate_settings_dialog")
         self.setWindowTitle(tr("Clean Plate Settings"))
-        self.resize(720, 560)
+        self.resize(760, 680)
         self._backend = backend
         self._busy: Optional[Task] = None
+        self._info: Optional[Dict[str, Any]] = None
         layout = QtWidgets.QVBoxLayout(self)
         layout.addWidget(self._backend_box())
         layout.addWidget(self._choices_box())
@@ -86,7 +81,10 @@ class SettingsDialog(QtWidgets.QDialog):
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self._progress, 1)
         row.addWidget(self._cancel)
+        self._chosen = ModelChoices()
+        self._chosen.changed.connect(lambda: self._show_info(self._info))
         layout = QtWidgets.QVBoxLayout(box)
+        layout.addWidget(self._chosen)
         layout.addWidget(self._models, 1)
         layout.addWidget(self._note)
         layout.addLayout(row)
@@ -96,7 +94,9 @@ class SettingsDialog(QtWidgets.QDialog):
         """`info` None: no backend runs."""
         self._stop.setEnabled(info is not None)
         self._restart.setText(tr("Restart") if info is not None else tr("Start"))
+        self._info = info
         self._models.clear()
+        self._chosen.show_models(None if info is None else info["models"])
         if info is None:
             self._state.setText(tr("Not running. It starts by itself at the first use."))
             self._note.setText(tr("Start the backend to see its models."))
@@ -110,20 +110,25 @@ class SettingsDialog(QtWidgets.QDialog):
             )
         )
         self._note.setText("")
+        chosen = preferences.load().models
         for task, models in info["models"].items():
+            names = [model["name"] for model in models if model["installed"]]
             for model in models:
-                self._add_model(tr(_TASKS.get(task, task)), model)
+                used = model["default"]
+                if chosen.get(task) in names:
+                    used = model["name"] == chosen[task]
+                self._add_model(tr(_TASKS.get(task, task)), model, used)
         for column in range(5):
             self._models.resizeColumnToContents(column)
         self._models.setColumnWidth(1, min(240, self._models.columnWidth(1)))
         self._models.setColumnWidth(4, min(130, self._models.columnWidth(4)))
 
-    def _add_model(self, task: str, model: Dict[str, Any]) -> None:
+    def _add_model(self, task: str, model: Dict[str, Any], used: bool) -> None:
         size = model.get("size") or 0
         state = tr("built in") if model["builtin"] else tr("not installed")
         if model["installed"] and not model["builtin"]:
             state = tr("installed")
-        if model["default"]:
+        if used:
             state += ", " + tr("in use")
         texts = [task, model["title"], state, "%.1f MB" % (size / 1e6) if size else ""]
         item = QtWidgets.QTreeWidgetItem(texts + [model["licence"]])

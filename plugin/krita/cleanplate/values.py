@@ -85,7 +85,10 @@ class Source(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """A layer to make. `space` None = the source's colour space; `pixels` None = empty."""
+    """A layer to make. `space` None = the source's colour space; `pixels` None = empty.
+
+    `role`: what a later refill knows it by ("background", "objects", "text", "unknown").
+    """
 
     name: str
     bounds: Bounds
@@ -94,15 +97,55 @@ class Layer(NamedTuple):
     visible: bool = True
     blending: str = "normal"
     opacity: int = 255
+    role: str = ""
+
+
+class Fill(NamedTuple):
+    """What a refill must know of a fill: see records.Record."""
+
+    size: Tuple[int, int]
+    box: Bounds
+    whole: bool
+    filled: Dict[str, str]
 
 
 class Plan(NamedTuple):
-    """The result group, its layers from top to bottom; the last one becomes active."""
+    """The result group, its layers from top to bottom; the last one becomes active.
+
+    `name` "": the only layer goes into the document without a group.
+    """
 
     name: str
     layers: Tuple[Layer, ...]
     pass_through: bool
     message: str
+    fill: Optional[Fill] = None
+
+
+class BenchLayer(NamedTuple):
+    """A layer as it is now. `pixels` cover the canvas, in the layer's own colour space."""
+
+    name: str
+    space: ColorSpace
+    pixels: Any
+
+
+class Bench(NamedTuple):
+    """A Clean Plate group as it is now, with its source (None: gone, or the visible image).
+
+    `masks`: "objects", "text", "unknown". `record`: a records.Record, or None.
+    """
+
+    bounds: Bounds
+    background: BenchLayer
+    source: Optional[BenchLayer]
+    masks: Dict[str, BenchLayer]
+    record: Any
+    layer_id: str  # of the background
+    group: str
+    pass_through: bool
+    blending: str
+    opacity: int
 
 
 MASK_SPACE = ColorSpace("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
