@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -115,12 +116,14 @@ def fill(
     options: CleanOptions,
     store: ModelStore,
     control: Control,
+    parts: Sequence[tuple[np.ndarray, np.ndarray | None]] | None = None,
 ) -> tuple[np.ndarray, Any]:
     """(plate, the description of the model that filled it, or None when nothing was filled).
 
-    Text is filled before the people beside it: its strokes have their background close by, and
-    must not be taken for a part of a hole many times their size. What lies in flat colour needs
-    no model, unless one is asked for by name."""
+    parts: (part of the hole, what must not be sampled for it), in the order of filling. By
+    default text is filled before the people beside it: its strokes have their background close
+    by, and must not be taken for a part of a hole many times their size. What lies in flat
+    colour needs no model, unless one is asked for by name."""
     if not options.fill or not hole.any():
         return source.pixels.copy(), None
     from backend.fill.flat import fill_flat
@@ -134,15 +137,17 @@ def fill(
                 "The masks cover the whole picture, so there is no background to fill from. "
                 "Mark a smaller area."
             )
-        first = np.minimum(thin, hole_left)
-        second = cv2.subtract(hole_left, first)
-        parts = [(p, a) for p, a in ((first, second), (second, None)) if p.any()]
-        shares = share_out(control, [int(np.count_nonzero(p)) for p, _ in parts])
+        if parts is None:
+            first = np.minimum(thin, hole_left)
+            second = cv2.subtract(hole_left, first)
+            parts = ((first, second), (second, None))
+        todo = [(p, a) for p, a in ((np.minimum(p, hole_left), a) for p, a in parts) if p.any()]
+        shares = share_out(control, [int(np.count_nonzero(p)) for p, _ in todo])
 
         def work(model: Any, _scale: float) -> np.ndarray:
             used[:] = [model.description]
             plate = source.pixels
-            for (part, avoid), inner in zip(parts, shares, strict=True):
+            for (part, avoid), inner in zip(todo, shares, strict=True):
                 if options.fill_model is None:
                     plate, done = fill_flat(
                         plate, part, inner, core=core, avoid=avoid, seed=options.seed)
@@ -151,7 +156,7 @@ def fill(
                     plate, part, model, inner, core=core, avoid=avoid, seed=options.seed)
             return plate
 
-        if parts:
+        if todo:
             plate = store.run("fill", options.fill_model, control, work, find.device_of(options))
         else:
             plate = source.pixels.copy()

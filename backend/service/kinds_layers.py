@@ -98,5 +98,58 @@ def _refill(job: LayerJob, context: Context, control: Control) -> Answer:
     return Answer(values, blocks)
 
 
+def _check_separate(session: Session, arguments: dict[str, Any]) -> LayerJob:
+    return _checked(session, arguments, "object_mask", "text_mask")
+
+
+def _separate(job: LayerJob, context: Context, control: Control) -> Answer:
+    from backend.pipeline import separate, stack
+
+    image = job.image
+
+    def native(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
+        """In the editor's own colours: there its layers are blended."""
+        data = pixels.encode(image.data, image.layout, picture, where)
+        own = image.layout.view(data)
+        return own if image.layout.has_alpha else stack.with_alpha(own)
+
+    done = separate.separate(
+        image.decoded(), job.mask("object_mask"), job.mask("text_mask"), job.options,
+        context.store, control, native=native,
+    )  # fmt: skip
+    background = done.background[..., : image.layout.channels]
+    blocks: dict[str, np.ndarray | bytes] = {"background": np.ascontiguousarray(background)}
+    listed = []
+    for number, cut in enumerate(done.layers):
+        blocks[f"layer{number}"] = np.ascontiguousarray(cut.pixels)
+        listed.append({"kind": cut.kind, "name": cut.name, "box": list(cut.box)})
+    values = {"layers": listed, "order": image.layout.order_with_alpha, "report": done.report}
+    return Answer(values, blocks)
+
+
+def _check_cut_out(session: Session, arguments: dict[str, Any]) -> LayerJob:
+    return _checked(session, arguments, "mask")
+
+
+def _cut_out(job: LayerJob, context: Context, control: Control) -> Answer:
+    from backend.pipeline import stack
+    from backend.pipeline.cut_out import cut_out
+
+    image, layout, data = job.image, job.image.layout, job.image.data
+    done = cut_out(image.decoded(), job.options, context.store, control, mask=job.mask("mask"))
+    if not layout.has_alpha:
+        data = stack.with_alpha(layout.view(data)).reshape(-1).view(np.uint8)
+        layout = replace(layout, order=layout.order_with_alpha, channels=layout.channels + 1)
+    # Where nothing was taken away, the source's very bytes stay.
+    own = layout.view(data)[..., -1]
+    alpha = done.pixels[..., 3].astype(own.dtype)
+    changed = ((alpha != own) | (alpha == 0)).astype(np.uint8) * np.uint8(255)
+    made = pixels.encode(data, layout, done.pixels, changed)
+    values = {"found": done.found, "order": layout.order, "report": done.report}
+    return Answer(values, {"pixels": made})
+
+
 register(Kind("find", _check_find, _find))
 register(Kind("refill", _check_refill, _refill))
+register(Kind("separate", _check_separate, _separate))
+register(Kind("cut_out", _check_cut_out, _cut_out))

@@ -56,6 +56,15 @@ class Layout:
         return self.width * self.height * self.channels * DEPTH_BYTES[self.depth]
 
     @property
+    def has_alpha(self) -> bool:
+        return self.channels in (2, 4)
+
+    @property
+    def order_with_alpha(self) -> str:
+        """The order of a layer cut out of this picture."""
+        return self.order if self.has_alpha else self.order + "A"
+
+    @property
     def is_float(self) -> bool:
         return self.depth in ("f16", "f32")
 

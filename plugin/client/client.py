@@ -191,8 +191,8 @@ class Client:
         options: Optional[Dict[str, Any]] = None,
     ) -> Job:
         """Takes the picture apart: people, objects and text lines as cut-outs above a filled
-        background. With both masks None they are found as the options say; given masks are taken
-        apart. The job's result is a SeparateReply."""
+        background. A mask that is None is found as the options say (all zero = there is none);
+        a given one is taken apart. The job's result is a SeparateReply."""
         return self.submit(
             "separate", image=image, object_mask=object_mask, text_mask=text_mask,
             options=options or {},
