@@ -52,6 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "For each picture, DIR/STEM/ gets background.png, object_mask.png, text_mask.png,\n"
         "hole_mask.png, report.json and STEM.ora (layers for Krita, GIMP and others).\n"
+        "With --cut-out: cut_out.png (with alpha), subject_mask.png, report.json and STEM.ora;\n"
+        "only report.json where there is nothing to keep.\n"
         "Exit status: 0 done, 1 some pictures failed, 2 wrong usage, 130 interrupted."
     )
     add = parser.add_argument
@@ -66,6 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--keep", action="append", type=point, default=[], metavar="X,Y",
         help="keep the person at this pixel (repeatable)")
     add("--mask", type=Path, metavar="FILE", help="also remove what is white in this picture")
+    add("--cut-out", action="store_true",
+        help="the other way round: remove the background and keep the people (with --keep only "
+             "those), the object at --click, or what is white in --mask")
     add("--grow", type=pixels, metavar="PX",
         help="grow the masks by this much (default: by their size; 0 = exactly the masks)")
     add("--shadows", action="store_true", help="also remove cast shadows of the objects")
@@ -145,7 +150,8 @@ def clean_file(
     """Cleans one file into `args.out/STEM` and returns its report. Raises CleanPlateError."""
     from backend.layers.images import read_mask, read_picture
     from backend.pipeline.clean import clean
-    from backend.pipeline.output import write_report, write_result
+    from backend.pipeline.cut_out import cut_out
+    from backend.pipeline.output import write_cut_out, write_report, write_result
 
     started = time.perf_counter()
     control = Control(bar.progress)
@@ -155,10 +161,15 @@ def clean_file(
             control.note(note)
         shape = picture.pixels.shape[:2]
         mask = read_mask(args.mask, shape) if args.mask else None
-    result = clean(picture.pixels, options, store, control, mask=mask)
     folder = args.out / stem
-    names = write_result(folder, stem, picture, result, control,
-                         ora=args.format != "png", filled=options.fill)
+    layered = args.format != "png"
+    if args.cut_out:
+        result = cut_out(picture.pixels, options, store, control, mask=mask)
+        names = write_cut_out(folder, stem, picture, result, control, ora=layered)
+    else:
+        result = clean(picture.pixels, options, store, control, mask=mask)
+        names = write_result(folder, stem, picture, result, control,
+                             ora=layered, filled=options.fill)
     report = {"file": file.name, **result.report, "outputs": names}
     report["profile"] = picture.icc is not None
     report["notes"] = list(control.notes)
@@ -172,6 +183,8 @@ def summary(file: Path, report: dict[str, Any], folder: Path) -> str:
     """One line for a finished picture; its notes below."""
     if not report["found"]:
         what = "nothing found"
+    elif "kept_share" in report:
+        what = f"cut out, {report['kept_share']:.1%} of the picture kept"
     else:
         counts = report["counts"]
         what = f"{counts['people']} people, {counts['text_lines']} lines of text"
@@ -219,7 +232,8 @@ class Bar:
     # Where each stage begins and ends within one picture, roughly by the time it takes.
     SPANS = {"read": (0.0, 0.03), "load": (0.03, 0.1), "people": (0.1, 0.25),
              "click": (0.25, 0.3), "unknown": (0.3, 0.35), "text": (0.35, 0.5),
-             "fill": (0.5, 0.95), "write": (0.95, 1.0)}
+             "fill": (0.5, 0.95), "matte": (0.35, 0.9), "foreground": (0.9, 0.95),
+             "write": (0.95, 1.0)}
 
     def __init__(self, total: int, quiet: bool) -> None:
         from tqdm import tqdm

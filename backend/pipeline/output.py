@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,6 +17,9 @@ from backend.layers.images import Picture
 from backend.layers.ora import Layer, mask_layer, write_ora
 from backend.layers.png import encode_png
 from backend.values import BadInput, CleanResult, Control
+
+if TYPE_CHECKING:
+    from backend.pipeline.cut_out import CutOut
 
 
 def write_result(
@@ -38,6 +41,44 @@ def write_result(
             return _write(folder, stem, picture, result, control, ora, filled)
         except OSError as error:
             raise BadInput(f"{folder} cannot be written: {error.strerror or error}.") from error
+
+
+def write_cut_out(
+    folder: Path, stem: str, picture: Picture, result: CutOut, control: Control, *, ora: bool
+) -> list[str]:
+    """Writes cut_out.png (float pictures: cut_out.tif besides), subject_mask.png and STEM.ora into
+    `folder`; returns names. Writes nothing when nothing was found. Raises BadInput when the disk
+    refuses."""
+    with control.stage("write", "Writing the cut-out"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not result.found:
+                return []
+            prefix = f".{folder.name}."
+            part = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=folder.parent))
+            try:
+                _write_cut_out(part, stem, picture, result, control, ora)
+                return move_in(part, folder)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+        except OSError as error:
+            raise BadInput(f"{folder} cannot be written: {error.strerror or error}.") from error
+
+
+def _write_cut_out(
+    part: Path, stem: str, picture: Picture, result: CutOut, control: Control, ora: bool
+) -> None:
+    cut, source = result.pixels, picture.pixels
+    if source.dtype == np.float32:
+        (part / "cut_out.tif").write_bytes(_float_tiff(cut))
+        cut, source = to_16bit(cut), to_16bit(source)
+    (part / "cut_out.png").write_bytes(encode_png(cut, picture.icc, picture.dpi))
+    (part / "subject_mask.png").write_bytes(encode_png(result.mask))
+    control.progress(0.5)
+    if ora:
+        layers = [mask_layer("Subject mask", result.mask), Layer("Cut out", cut),
+                  Layer("Original", source, visible=False)]
+        write_ora(part / f"{stem}.ora", layers, cut, picture.icc, picture.dpi)
 
 
 def _write(
