@@ -17,6 +17,7 @@ from backend.pipeline.report import build_report
 from backend.pipeline.source import Source
 from backend.values import BadInput, Box, CleanOptions, CleanResult, Control
 
+RIM_MORE = 3  # px
 GAP = 3  # px: single pixels of a fill that happen to equal the original do not end it
 
 
@@ -208,9 +209,12 @@ def restore(
     restored = cv2.subtract(touching(old, taken), hole)
     if not restored.any():
         return restored, none
-    # Deep enough that the new rim meets a part of the fill that stays.
+    # As deep as the rim was wide that the mask had there, and a little more, so that the new rim
+    # meets a part of the fill that stays: what is farther inside may have been touched up by hand.
+    away = cv2.distanceTransform((taken == 0).astype(np.uint8), cv2.DIST_L2, 5)
+    rim = int(np.ceil(away[restored > 0].max()))
     beside = touching(hole, combine.grow(restored, 1))
-    return restored, np.minimum(within(restored, 2 * max(reach, 1)), beside)
+    return restored, np.minimum(within(restored, rim + RIM_MORE), beside)
 
 
 def touching(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
