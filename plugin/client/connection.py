@@ -6,12 +6,16 @@ import threading
 from typing import Any, Dict
 
 from .protocol import LOOPBACK, PROTOCOL
-from .values import BackendError, ConnectionLost
+from .values import BackendError, ConnectionLost, TokenRefused
 from .wire import ClientConnection, PlainChannel, PlainStream, consts
 
 CONNECT_SECONDS = 5.0
 HELLO_SECONDS = 10.0  # a backend that hangs must not keep the user waiting for long
 CALL_SECONDS = 60.0
+TOKEN_REFUSED = (
+    "The run file's token was refused: the backend that answers is not the one that wrote "
+    "run/backend.json. Run `cleanplate stop` and try again."
+)
 
 
 class _Nothing:
@@ -27,8 +31,8 @@ class Link:
     def __init__(self, run: Dict[str, Any]) -> None:
         """Connects to the backend that `run` (the run file's contents) describes.
 
-        Raises ConnectionLost when nobody answers there or the token is refused, BackendError
-        when the backend speaks another protocol.
+        Raises ConnectionLost when nobody answers there, TokenRefused when whoever answers hangs
+        up at once, BackendError when the backend speaks another protocol.
         """
         self.lock = threading.RLock()
         self._ended = False
@@ -56,9 +60,15 @@ class Link:
         }
         self._connection = ClientConnection(_Nothing(), PlainChannel(PlainStream(sock)), config)
         try:
-            self._root = self._translated(
-                lambda: self._connection.sync_request(consts.HANDLE_GETROOT)
-            )
+            try:
+                self._root = self._translated(
+                    lambda: self._connection.sync_request(consts.HANDLE_GETROOT)
+                )
+            except ConnectionLost as error:
+                # The gate hangs up on a wrong token without a word.
+                if isinstance(error.__cause__, (EOFError, ConnectionError)):
+                    raise TokenRefused(TOKEN_REFUSED, error.details) from error
+                raise
             self.hello = self.call("hello", PROTOCOL)
             self._patience = CALL_SECONDS
         except BaseException:

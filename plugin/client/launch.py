@@ -9,11 +9,12 @@ from typing import Any, Callable, Dict, Optional
 
 from .connection import Link, current_user_owns, same_backend
 from .protocol import PROTOCOL, RUN_FILE, RUN_KEYS
-from .values import BackendError, ConnectionLost
+from .values import BackendError, ConnectionLost, TokenRefused
 
 Progress = Optional[Callable[[str, float, str], None]]
 
 TAIL_LINES = 40
+REFUSED_SECONDS = 5.0  # how long a backend that is starting may take to replace the run file
 # Set by AppImages, Snaps and Krita itself for their own programs; they break another Python.
 _DROPPED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONNOUSERSITE", "LD_PRELOAD")
 _DROPPED_PREFIXES = ("QT_", "QML")
@@ -84,7 +85,10 @@ def connect(
 
     Raises BackendError that says what to do, with the last log lines as `details`.
     """
-    link = try_connect(home)
+    try:
+        link = try_connect(home, tell_refusal=not start)
+    except TokenRefused as error:
+        raise BackendError(error.message, log_tail(home)) from error
     if link is not None:
         return link
     if not start:
@@ -93,11 +97,21 @@ def connect(
         on_progress("start", 0.0, "Starting the Clean Plate backend")
     process = start_backend(home)
     started = time.monotonic()
+    refused: Optional[float] = None
     while True:
-        link = try_connect(home)
+        passed = time.monotonic() - started
+        try:
+            link = try_connect(home, tell_refusal=True)
+        except TokenRefused as error:
+            # A run file that a killed backend left is replaced by the one that is starting now.
+            refused = refused or passed
+            if passed - refused > REFUSED_SECONDS:
+                raise BackendError(error.message, log_tail(home)) from error
+            link = None
+        else:
+            refused = None
         if link is not None:
             return link
-        passed = time.monotonic() - started
         code = process.poll()
         if code not in (None, 0):
             raise BackendError(
@@ -112,8 +126,10 @@ def connect(
         time.sleep(0.05)
 
 
-def try_connect(home: str) -> Optional[Link]:
-    """A connection to the backend that the run file names; None when nobody answers there."""
+def try_connect(home: str, tell_refusal: bool = False) -> Optional[Link]:
+    """A connection to the backend that the run file names; None when nobody answers there.
+
+    `tell_refusal`: raises TokenRefused where the token is refused, which else is no answer."""
     run = read_run_file(home)
     if run is None:
         return None
@@ -124,6 +140,10 @@ def try_connect(home: str) -> Optional[Link]:
         )
     try:
         link = Link(run)
+    except TokenRefused:
+        if tell_refusal:
+            raise
+        return None
     except ConnectionLost:
         return None
     if not same_backend(run, link):

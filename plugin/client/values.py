@@ -18,6 +18,10 @@ class ConnectionLost(BackendError):
     """The backend went away; a new call starts or finds it again."""
 
 
+class TokenRefused(ConnectionLost):
+    """Who answers at the run file's port does not take its token."""
+
+
 class JobCancelled(BackendError):
     """The job was cancelled; nothing was changed."""
 

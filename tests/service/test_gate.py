@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
-from service_support import closed_by_peer, eventually, knock
+from service_support import ROOT, closed_by_peer, eventually, knock, serve_command
 
-from plugin.client import BackendError
+from plugin.client import BackendError, Client
 from plugin.client.protocol import TOKEN_SECONDS
 
 
@@ -32,8 +35,29 @@ def test_right_token_with_more_behind_it_is_not_eaten(backend, connect):
 def test_wrong_token_in_the_client(backend, home, connect):
     run = backend.run()
     backend.run_file.write_text(backend.run_file.read_text().replace(run["token"], "1" * 64))
-    with pytest.raises(BackendError, match="not running"):
+    with pytest.raises(BackendError, match="run file's token was refused.*cleanplate stop"):
         connect()
+
+
+def test_wrong_token_in_a_client_that_may_start_one(backend, home):
+    """The one that runs keeps the lock, so no other gets ready: the token is the reason."""
+    run = backend.run()
+    backend.run_file.write_text(backend.run_file.read_text().replace(run["token"], "1" * 64))
+    program = home / "bin" / "cleanplate"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ncd {ROOT} && exec {' '.join(serve_command('--idle', '20'))}\n")
+    program.chmod(0o755)
+    asked = time.monotonic()
+    with pytest.raises(BackendError, match="run file's token was refused"):
+        Client.connect(home=str(home))
+    assert time.monotonic() - asked < 25, "waited for a backend that cannot get ready"
+    # What the message says helps: `cleanplate stop` ends both.
+    stop = [sys.executable, "-m", "backend", "stop"]
+    subprocess.run(stop, cwd=ROOT, env={**os.environ, "CLEANPLATE_HOME": str(home)}, check=True,
+                   timeout=60)
+    with Client.connect(home=str(home), timeout=60) as client:
+        assert client.ping()
+        client.stop_backend()
 
 
 def test_silent_connections_lock_nobody_out(backend, connect):
