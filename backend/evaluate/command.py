@@ -16,6 +16,7 @@ TARGETS = {
     "click": "the object at one or more clicks",
     "text": "text lines and strokes",
     "fill": "fillers and their peers on exact holes",
+    "matte": "soft edges from trimaps and from bands around a mask",
 }
 
 

@@ -70,7 +70,7 @@ def along(image: np.ndarray, unsure: np.ndarray, sure: np.ndarray) -> np.ndarray
         ys, xs = np.nonzero(sure)
     step = -(-len(ys) // MOST)
     ys, xs = ys[::step], xs[::step]
-    order = np.argsort(image[ys, xs] @ np.float32([0.299, 0.587, 0.114]), kind="stable")
+    order = np.argsort(image[ys, xs] @ np.array((0.299, 0.587, 0.114), np.float32), kind="stable")
     ys, xs = ys[order], xs[order]
     return np.column_stack([image[ys, xs], xs, ys]).astype(np.float32)
 
