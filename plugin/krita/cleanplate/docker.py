@@ -10,7 +10,7 @@ from . import actions, preferences
 from .choices import Choices
 from .extension import CleanPlateExtension, Controller
 from .panel import stage_text
-from .qt import QtWidgets
+from .qt import Qt, QtWidgets
 from .translate import tr
 from .work import Work
 
@@ -40,17 +40,24 @@ class CleanPlateDocker(DockWidget):
         layout = QtWidgets.QVBoxLayout(body)
         layout.addWidget(self._remove_button())
         layout.addLayout(self._what_row())
-        for name in _BUTTONS:
-            layout.addWidget(self._button(actions.title(name), name))
         layout.addLayout(self._progress_row())
         self._status = QtWidgets.QLabel()
         self._status.setObjectName("cleanplate_docker_status")
         self._status.setWordWrap(True)
         layout.addWidget(self._status)
+        for name in _BUTTONS:
+            layout.addWidget(self._button(actions.title(name), name))
         layout.addWidget(Choices())
         layout.addWidget(self._button(tr("Settings and Models…"), actions.SETTINGS, large=False))
         layout.addStretch(1)
-        self.setWidget(body)
+        # Scrolls, so that it takes no height from the dockers above it.
+        area = QtWidgets.QScrollArea()
+        area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(body)
+        area.setMinimumWidth(body.minimumSizeHint().width())
+        self.setWidget(area)
 
     def canvasChanged(self, canvas: Any) -> None:
         """Krita calls this when another document comes to the front."""

@@ -131,7 +131,5 @@ class ReviewDialog(QtWidgets.QDialog):
             glass.remove()
 
     def _beside(self, main: QtWidgets.QMainWindow) -> None:
-        """At the right of the canvas, so that its middle can be seen."""
-        area = main if self._canvas is None else self._canvas.widget
-        corner = area.mapToGlobal(QPoint(area.width() - SIZE[0] - 16, 40))
-        self.move(corner)
+        """At the right of the window, so that it hides little of the picture."""
+        self.move(main.mapToGlobal(QPoint(max(0, main.width() - SIZE[0] - 16), 120)))

@@ -22,7 +22,7 @@ class SettingsDialog(QtWidgets.QDialog):
         super().__init__(parent)
         self.setObjectName("cleanplate_settings_dialog")
         self.setWindowTitle(tr("Clean Plate Settings"))
-        self.resize(760, 680)
+        self.resize(880, 700)
         self._backend = backend
         self._busy: Optional[Task] = None
         self._info: Optional[Dict[str, Any]] = None

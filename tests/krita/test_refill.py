@@ -1,0 +1,236 @@
+"""Refill from Masks in the real window: paint on a mask, refill, undo, save, open, refill."""
+
+from __future__ import annotations
+
+import base64
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import RAFT, Editor, changed, dilated
+
+GROUP = "layer('Clean Plate: Background')"
+REACH = 40
+RIM = 60  # pixels beside an erased mask where the rim of what stays is made anew
+BOAT = (200, 170)  # painted on by the tests; far from the words
+GROUPED = ["Text mask", "Object mask", "Background"]
+
+
+def layers(editor: Editor) -> list[str]:
+    return [layer[0] for layer in editor.eval(f"tree({GROUP})")]
+
+
+def background(editor: Editor, place: int, dtype: type = np.uint8) -> np.ndarray:
+    """The group's backgrounds: 0 = the lowest, as the one click made it."""
+    return editor.decode(editor.eval(f"raw({GROUP}.childNodes()[place])", place=place), dtype)
+
+
+def original(editor: Editor, dtype: type = np.uint8) -> np.ndarray:
+    return editor.decode(editor.eval("raw(doc().topLevelNodes()[0])"), dtype)
+
+
+def write(editor: Editor, name: str, pixels: np.ndarray) -> None:
+    """Into a layer of the group."""
+    data = base64.b64encode(np.ascontiguousarray(pixels).tobytes()).decode()
+    editor.ask(
+        "from PyQt5.QtCore import QByteArray\n"
+        f"layer(name, {GROUP}).setPixelData(QByteArray(base64.b64decode(data)), 0, 0, w, h)\n"
+        "doc().refreshProjection(); doc().waitForDone()",
+        name=name, data=data, w=pixels.shape[1], h=pixels.shape[0],
+    )
+
+
+def paint(editor: Editor, name: str, points: list[tuple[int, int]]) -> None:
+    """A stroke of Krita's own brush on a layer of the group, with the mouse."""
+    editor.ask(
+        f"n = layer(name, {GROUP}); n.setVisible(True); doc().setActiveNode(n)\n"
+        "main().activateWindow(); canvas().widget.setFocus()\n"
+        "app.action('KritaShape/KisToolBrush').trigger()\n"
+        "v = app.activeWindow().activeView()\n"
+        "v.setBrushSize(18); v.setPaintingOpacity(1.0)", name=name)
+    time.sleep(0.8)
+    where = [editor.eval(
+        "(lambda p: [p.x(), p.y()])(canvas().widget.mapToGlobal("
+        "canvas().to_widget().map(QPoint(x, y))))", x=x, y=y) for x, y in points]
+    editor.xdo("mousemove", "--sync", *where[0])
+    editor.xdo("mousedown", 1)
+    for x, y in where[1:]:
+        editor.xdo("mousemove", "--sync", x, y)
+        time.sleep(0.1)
+    editor.xdo("mouseup", 1)
+    time.sleep(0.8)
+
+
+def masked(editor: Editor, name: str) -> np.ndarray:
+    return editor.decode(editor.eval(f"raw(layer(name, {GROUP}))", name=name))[..., 3] > 127
+
+
+def cleaned(editor: Editor) -> np.ndarray:
+    """Text is removed; the source."""
+    editor.ask("app.activeWindow().activeView().canvas().setZoomLevel(2.0)")
+    source = editor.pixels("Background")
+    editor.trigger("cleanplate_remove_text")
+    assert "Removed" in editor.finish()
+    editor.wait_for("doc().activeNode().parentNode().name() == 'Clean Plate: Background'", 5)
+    return source
+
+
+def undo(editor: Editor) -> None:
+    editor.ask("app.action('edit_undo').trigger()")
+    time.sleep(0.7)
+
+
+def test_paint_on_the_mask_then_refill_then_undo(raft: Editor) -> None:
+    source = cleaned(raft)
+    hand = background(raft, 0).copy()
+    hand[200:215, 20:60] = (10, 200, 30, 255)  # work by hand, far from all masks
+    write(raft, "Background", hand)
+    paint(raft, "Object mask", [(BOAT[0] + step, BOAT[1]) for step in range(0, 50, 5)])
+    painted = masked(raft, "Object mask")
+    assert painted[BOAT[1], BOAT[0] + 20] and 200 < painted.sum() < 5000
+    raft.screenshot("refill_painted")
+    tree, text = raft.eval("tree()"), masked(raft, "Text mask")
+
+    raft.menu("cleanplate_refill")
+    message = raft.finish()
+    assert "Filled where the masks changed" in message and "CPU" in message
+    assert layers(raft) == [*GROUPED, "Background"]
+    raft.wait_for(f"doc().activeNode() == {GROUP}.childNodes()[1]", 5)
+    new = background(raft, 1)
+    different = changed(hand, new)
+    assert different[painted].mean() > 0.7
+    assert not (different & ~dilated(painted, REACH)).any()
+    assert (new[200:215, 20:60] == hand[200:215, 20:60]).all(), "work by hand stays"
+    assert (new[text & ~dilated(painted, REACH)] == hand[text & ~dilated(painted, REACH)]).all()
+    assert (original(raft) == source).all()
+    raft.ask("layer('Object mask').setVisible(False); doc().refreshProjection()")
+    raft.wait_for("(doc().waitForDone(), True)[1]")
+    raft.wait(lambda: (raft.pixels() == new).all(), "the picture shows the refill", 10)
+    raft.screenshot("refill_result")
+
+    undo(raft)
+    assert layers(raft) == GROUPED
+    assert (background(raft, 0) == hand).all() and (masked(raft, "Object mask") == painted).all()
+    raft.ask("layer('Object mask').setVisible(True)")
+    assert raft.eval("tree()") == tree
+    raft.ask("app.action('edit_redo').trigger()")
+    raft.wait(lambda: len(layers(raft)) == 4, "the redo", 10)
+    assert (background(raft, 1) == new).all()
+
+
+def test_erased_text_comes_back_as_it_was(raft: Editor) -> None:
+    source = cleaned(raft)
+    before = background(raft, 0)
+    mask = raft.decode(raft.eval(f"raw(layer('Text mask', {GROUP}))")).copy()
+    gone = np.zeros(mask.shape[:2], bool)
+    gone[:, :200] = True  # the left half of the words stays in the picture
+    mask[gone] = 0
+    write(raft, "Text mask", mask)
+    raft.trigger("cleanplate_refill")
+    assert "source is back" in raft.finish()
+    new = background(raft, 1)
+    there = changed(source, before) & gone
+    there[:, 170:] = False
+    assert there.any() and (new[there] == source[there]).all()
+    assert (new[:, 200 + RIM :] == before[:, 200 + RIM :]).all(), "the right half stays removed"
+    raft.screenshot("refill_erased")
+    undo(raft)
+    assert layers(raft) == GROUPED and (background(raft, 0) == before).all()
+
+
+def test_refill_without_a_change_says_what_to_do(raft: Editor) -> None:
+    cleaned(raft)
+    raft.trigger("cleanplate_refill")
+    assert "Paint on" in raft.finish()
+    assert layers(raft) == GROUPED
+
+
+def test_refill_after_save_close_and_open(raft: Editor, tmp_path: Path) -> None:
+    cleaned(raft)
+    path = tmp_path / "work.kra"
+    assert raft.eval("doc().saveAs(path)", path=str(path))
+    raft.ask("doc().waitForDone()")
+    raft.open(path)
+    assert layers(raft) == GROUPED
+    raft.trigger("cleanplate_refill")
+    assert "as they were" in raft.finish(), "the record came with the file"
+    before, text = background(raft, 0), masked(raft, "Text mask")
+    mask = raft.decode(raft.eval(f"raw(layer('Object mask', {GROUP}))")).copy()
+    mask[160:180, 190:230] = 255
+    write(raft, "Object mask", mask)
+    raft.ask(f"doc().setActiveNode({GROUP})")
+    raft.trigger("cleanplate_refill")
+    assert "Filled where" in raft.finish()
+    new = background(raft, 1)
+    painted = masked(raft, "Object mask")
+    assert painted.sum() == 800
+    different = changed(before, new)
+    assert different[painted].mean() > 0.7
+    assert not (different & ~dilated(painted, REACH)).any()
+    assert (new[text] == before[text]).all(), "the words were filled before the file was saved"
+    assert raft.eval("doc().saveAs(path)", path=str(path))
+    raft.open(path)
+    raft.trigger("cleanplate_refill")
+    assert "as they were" in raft.finish(), "also after a refill"
+
+
+@pytest.mark.parametrize("space", [("RGBA", "U16"), ("CMYKA", "U8"), ("GRAYA", "F32")],
+                         ids="-".join)
+def test_refill_in_deep_and_print_documents(raft: Editor, space: tuple[str, str]) -> None:
+    raft.ask("p = app.profiles(model, depth)[0] if model != 'RGBA' else "
+             "'sRGB-elle-V2-srgbtrc.icc'\n"
+             "doc().setColorSpace(model, depth, p); doc().waitForDone()",
+             model=space[0], depth=space[1])
+    raft.wait_for("doc().colorModel() == model and layer('Background').colorDepth() == depth"
+                  .replace("model", repr(space[0])).replace("depth", repr(space[1])), 10)
+    source = cleaned(raft)
+    before = background(raft, 0)
+    mask = raft.decode(raft.eval(f"raw(layer('Object mask', {GROUP}))")).copy()
+    mask[160:180, 190:230] = 255
+    write(raft, "Object mask", mask)
+    text = raft.decode(raft.eval(f"raw(layer('Text mask', {GROUP}))")).copy()
+    text[:, :150] = 0
+    write(raft, "Text mask", text)
+    raft.trigger("cleanplate_refill")
+    message = raft.finish()
+    assert "Filled where" in message and "source is back" in message
+    new = background(raft, 1)
+    node = f"{GROUP}.childNodes()[1]"
+    assert raft.eval(f"[{node}.colorModel(), {node}.colorDepth()]") == list(space)
+    painted = np.zeros(source.shape[:2], bool)
+    painted[160:180, 190:230] = True
+    erased = changed(source, before) & (np.arange(source.shape[1]) < 120)[None]
+    different = changed(before, new)
+    assert different[painted].mean() > 0.7
+    assert erased.any() and (new[erased] == source[erased]).all(), "byte for byte"
+    near = dilated(painted, REACH)
+    near[:, : 150 + RIM] = True
+    assert not (different & ~near).any()
+    assert raft.eval("modal()") is None
+    undo(raft)
+    assert layers(raft) == GROUPED and (background(raft, 0) == before).all()
+
+
+def test_two_documents_refill_their_own_groups(raft: Editor, tmp_path: Path) -> None:
+    """Both refills run at once, one in the front and one behind it."""
+    import cv2
+
+    picture = cv2.imread(str(RAFT))
+    assert picture is not None
+    second = tmp_path / "darker.png"
+    cv2.imwrite(str(second), picture // 2)
+    cleaned(raft)
+    mask = raft.decode(raft.eval(f"raw(layer('Object mask', {GROUP}))")).copy()
+    mask[160:180, 190:230] = 255
+    write(raft, "Object mask", mask)
+    raft.trigger("cleanplate_refill")
+    raft.ask("open_file(path)", path=str(second))
+    raft.wait_for("doc().fileName().endswith('darker.png')", 10)
+    time.sleep(0.5)
+    raft.trigger("cleanplate_refill")  # has no group: told, while the other one works
+    raft.finish()
+    counts = raft.ask(
+        "result = {d.fileName().split('/')[-1]: [len(n.childNodes()) for n in d.topLevelNodes()]"
+        " for d in app.documents()}")
+    assert counts == {"raft.png": [0, 4], "darker.png": [0]}

@@ -1,0 +1,130 @@
+"""Review before filling in the real window, and the settings that turn it on."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from conftest import Editor, changed
+
+GROUP = "layer('Clean Plate: Background')"
+
+
+def rows(editor: Editor) -> list[str]:
+    return editor.eval("[widget('cleanplate_review_list').item(i).text() "
+                       "for i in range(widget('cleanplate_review_list').count())]")
+
+
+def row_at(editor: Editor, place: int, x: int) -> list[int]:
+    """Where a row is on the screen, `x` points from its left end."""
+    return editor.eval(
+        "(lambda v, r: (lambda p: [p.x(), p.y()])(v.viewport().mapToGlobal("
+        "QPoint(r.left() + x, r.center().y()))))(widget('cleanplate_review_list'), "
+        "widget('cleanplate_review_list').visualItemRect("
+        "widget('cleanplate_review_list').item(place)))", place=place, x=x)
+
+
+def shown_box(editor: Editor) -> list[float]:
+    """The box of the outline that is on the canvas now, in image pixels."""
+    pieces = np.array(editor.eval("widget('cleanplate_shown_outline').outline"))
+    return [*pieces[:, :2].min(axis=0), *pieces[:, 2:].max(axis=0)]
+
+
+def will_fill(editor: Editor) -> str:
+    """What the button says; Krita's style puts a mnemonic into it."""
+    return editor.eval("text_of('cleanplate_review_fill')").replace("&", "")
+
+
+@pytest.fixture
+def reviewed(raft: Editor) -> Editor:
+    """The raft with a found headline and found people, the dialog open."""
+    raft.ask("p = sys.modules['cleanplate.preferences']; p.save(p.Preferences(review=True))")
+    raft.ask("app.activeWindow().activeView().canvas().setZoomLevel(2.0)")
+    time.sleep(0.5)
+    raft.menu("cleanplate_remove_text_and_people")
+    raft.wait_for("widget('cleanplate_review') is not None", 240)
+    time.sleep(0.5)
+    return raft
+
+
+def test_hover_shows_untick_keeps_fill_removes_the_rest(reviewed: Editor) -> None:
+    source = reviewed.pixels("Background")
+    found = rows(reviewed)
+    text = next(i for i, title in enumerate(found) if title.startswith("Text"))
+    assert text > 0 and found[0] == "Person 1"
+    assert reviewed.eval("modal()") is None and len(reviewed.eval("tree()")) == 1
+    reviewed.xdo("mousemove", "--sync", *row_at(reviewed, text, 150))
+    reviewed.wait(lambda: shown_box(reviewed)[3] < 70, "the headline is outlined", 5)
+    x0, y0, x1, y1 = shown_box(reviewed)
+    assert x0 < 90 and x1 > 330 and y0 > 5, "SUMMER SALE stands there"
+    time.sleep(0.3)
+    reviewed.screenshot("review_text")
+    reviewed.xdo("mousemove", "--sync", *row_at(reviewed, 0, 150))
+    reviewed.wait(lambda: shown_box(reviewed)[3] > 70, "a person is outlined", 5)
+    time.sleep(0.3)
+    reviewed.screenshot("review_person")
+
+    reviewed.click(*row_at(reviewed, text, 12))  # its tick
+    reviewed.wait(lambda: will_fill(reviewed) == f"Fill ({len(found) - 1})", "one is unticked", 5)
+    reviewed.click(*reviewed.eval("center_of('cleanplate_review_fill')"))
+    message = reviewed.finish()
+    assert "Removed" in message and "of text" not in message
+    assert reviewed.eval("widget('cleanplate_review') is None and "
+                         "widget('cleanplate_shown_outline') is None")
+    assert [layer[0] for layer in reviewed.eval(f"tree({GROUP})")] == [
+        "Text mask", "Object mask", "Background"]
+    plate = reviewed.decode(reviewed.eval(f"raw({GROUP}.childNodes()[0])"))
+    assert (plate[18:52, 50:366] == source[18:52, 50:366]).all(), "the words stay"
+    people = reviewed.mask("Object mask")
+    assert people.any() and changed(source, plate)[people].mean() > 0.8
+    assert not reviewed.mask("Text mask").any()
+    reviewed.screenshot("review_result")
+    reviewed.ask("app.action('edit_undo').trigger()")
+    reviewed.wait_for("len(doc().topLevelNodes()) == 1", 10)
+
+
+def test_keys_untick_fill_and_leave(reviewed: Editor) -> None:
+    found = rows(reviewed)
+    reviewed.ask("widget('cleanplate_review').activateWindow()")
+    reviewed.wait_for("widget('cleanplate_review_list').hasFocus()", 5)
+    reviewed.key("space")
+    reviewed.wait(lambda: will_fill(reviewed) == f"Fill ({len(found) - 1})", "one is unticked", 5)
+    reviewed.key("Down", "space")
+    reviewed.key("Escape")
+    reviewed.wait_for("widget('cleanplate_review') is None and idle()", 5)
+    assert reviewed.eval("text_of('cleanplate_text')") == "Cancelled; nothing was changed."
+    assert len(reviewed.eval("tree()")) == 1
+    assert reviewed.eval("widget('cleanplate_shown_outline') is None")
+
+
+def test_cancel_in_the_panel_closes_the_review(reviewed: Editor) -> None:
+    reviewed.click(*reviewed.eval("center_of('cleanplate_cancel')"))
+    reviewed.wait_for("widget('cleanplate_review') is None and idle()", 5)
+    assert len(reviewed.eval("tree()")) == 1
+
+
+def test_settings_show_models_and_keep_what_is_chosen(raft: Editor) -> None:
+    raft.trigger("cleanplate_remove_text")
+    raft.finish()
+    raft.menu("cleanplate_settings")
+    raft.wait_for("widget('cleanplate_settings_dialog') is not None", 5)
+    raft.wait_for("widget('cleanplate_models').topLevelItemCount() > 5", 20)
+    time.sleep(0.5)
+    raft.screenshot("settings")
+    box = "widget('cleanplate_model_fill')"
+    names = raft.eval(f"[{box}.itemData(i) for i in range({box}.count())]")
+    assert names[0] == "" and "fill-telea" in names
+    raft.ask(f"b = {box}; i = b.findData('fill-telea'); b.setCurrentIndex(i); b.activated.emit(i)")
+    raft.click(*raft.eval("(lambda w: (lambda p: [p.x(), p.y()])(w.mapToGlobal(QPoint(9, "
+                          "w.height() // 2))))(widget('cleanplate_settings_dialog').findChild("
+                          "QWidget, 'cleanplate_review_choice'))"))
+    raft.wait_for("sys.modules['cleanplate.preferences'].load().review", 5)
+    raft.screenshot("settings_chosen")
+    raft.ask("widget('cleanplate_settings_dialog').close()\n"
+             "p = sys.modules['cleanplate.preferences']; p.save(p.load()._replace(review=False))\n"
+             "app.action('edit_undo').trigger()")
+    raft.wait_for("len(doc().topLevelNodes()) == 1", 10)
+    raft.activate("Background")
+    raft.trigger("cleanplate_remove_text")
+    assert "fill-telea" in raft.finish()
