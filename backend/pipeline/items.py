@@ -130,18 +130,18 @@ def distance(polygon: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """N float32: how far the pixels lie from a convex polygon; negative inside it."""
     corners = cv2.convexHull(np.asarray(polygon, np.float32).reshape(-1, 2)).reshape(-1, 2)
     px, py = x.astype(np.float32), y.astype(np.float32)
-    inside = np.ones(len(px), bool)
+    left, right = np.ones(len(px), bool), np.ones(len(px), bool)
     best = np.full(len(px), np.inf, np.float32)
-    turn = 0.0
     for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, 0), strict=True):
         dx, dy = float(bx - ax), float(by - ay)
         length = max(dx * dx + dy * dy, 1e-6)
         t = np.clip(((px - ax) * dx + (py - ay) * dy) / length, 0.0, 1.0)
         best = np.minimum(best, (px - ax - t * dx) ** 2 + (py - ay - t * dy) ** 2)
-        turn = turn or float(np.sign(cv2.contourArea(corners, True)))
-        inside &= turn * (dx * (py - ay) - dy * (px - ax)) <= 0
+        side = dx * (py - ay) - dy * (px - ax)
+        left &= side >= 0
+        right &= side <= 0
     best = np.sqrt(best)
-    return np.where(inside, -best, best).astype(np.float32)
+    return np.where(left | right, -best, best).astype(np.float32)
 
 
 @lru_cache(maxsize=1)

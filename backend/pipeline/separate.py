@@ -22,6 +22,7 @@ from backend.pipeline.subjects import Seen
 from backend.values import Box, CleanOptions, Control
 
 SOFT = 0.02  # alpha from which a pixel shows something of a subject
+WHOLE = 0.99  # alpha from which it hides everything behind it
 FAINTEST = 0.2  # contrast that a subject's colours may have at least, see stack.cut
 FAINTEST_TEXT = 0.1
 GLOW = 0.15  # of a line's height: how far its ink is looked for around a pixel of its edge
@@ -165,6 +166,7 @@ def subject_matte(
     with control.stage("matte", "Finding soft edges"):
         alpha = matte(seen.rgb8, people, control)
         alpha[alpha < SOFT] = 0
+        alpha[alpha > WHOLE] = 1
         colours = plain.copy()
         soft = (alpha > 0) & (alpha < 1)
         if soft.any():
