@@ -16,6 +16,7 @@ SAMPLES = 2500
 ROUNDS = 3
 TRUST_PLACE = (1.0, 0.55)  # factors on the net's map: colours alike, colours well apart
 FLOOR, CEILING = 0.02, 0.8  # the net alone never decides wholly
+MOST = 20.0  # nor do the colours: where the net sees nothing they make no letter
 
 
 def decide(rgb: np.ndarray, prior: np.ndarray) -> np.ndarray:
@@ -41,7 +42,7 @@ def decide(rgb: np.ndarray, prior: np.ndarray) -> np.ndarray:
             apart = 0.5 * float(np.abs(letters - ground).sum())
             trust = np.interp(apart, (0.35, 0.7), TRUST_PLACE)
             start = np.clip(weight * trust, FLOOR, CEILING)
-        ratio = ((letters + 1e-3) / (ground + 1e-3))[label]
+        ratio = np.minimum((letters + 1e-3) / (ground + 1e-3), MOST)[label]
         chance = start * ratio / (start * ratio + 1 - start)
     return chance.reshape(prior.shape).astype(np.float32)
 

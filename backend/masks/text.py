@@ -9,8 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from backend.masks import strokes, strokes_colour, text_accept
-from backend.masks.text_lines import Region, merge, reading_order
+from backend.masks import strokes, strokes_colour, text_accept, text_faint
+from backend.masks.text_lines import HUES, Region, merge, reading_order
 from backend.masks.text_scales import LineDetector, find_regions, hues
 from backend.models.interfaces import Description, TextFound
 from backend.values import BadInput, Control, TextLine
@@ -45,12 +45,12 @@ class StrokeTextModel:
     def strokes_of(self, rgb: np.ndarray, regions: list[Region], control: Control) -> TextFound:
         """Masks and lines from candidate regions: drops boxes without strokes, follows lines
         beyond their boxes."""
-        views: dict[bool, np.ndarray] = {False: rgb}
+        views: dict[int, np.ndarray] = {0: rgb}
 
         def picture(region: Region) -> np.ndarray:
-            if region.by_hue and True not in views:
-                views[True] = hues(rgb, 0.12 * max(rgb.shape[:2]))
-            return views[region.by_hue]
+            if region.view == HUES and HUES not in views:
+                views[HUES] = hues(rgb, 0.12 * max(rgb.shape[:2]))
+            return views[region.view]
 
         done: list[tuple[Region, strokes.Strokes, Decided]] = []
         short = min(rgb.shape[:2])
@@ -60,6 +60,12 @@ class StrokeTextModel:
         if gaps:
             between = self._finder.find(picture, gaps, control)
             items += [x for x in between if text_accept.strength(x) > text_accept.BESIDE_TEXT]
+        for n, view in enumerate(text_faint.views(rgb, items, control), HUES + 1):
+            views[n] = view.image
+            seen = self._finder.find(
+                picture, text_faint.lines_in(view, n, self._detector, control), control
+            )
+            items = text_accept.instead(items, seen)
         for n in range(ROUNDS):
             going_on = []
             for item in items:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from backend.masks.strokes import Strokes
-from backend.masks.text_lines import Region, overlap
+from backend.masks.text_lines import HUES, Region, overlap
 
 # Least (detector's score, strength of the strokes) of a line that stands alone: either will do.
 ALONE = ((0.82, 0.5), (0.75, 0.72))
@@ -18,6 +18,8 @@ ALONE = ((0.82, 0.5), (0.75, 0.72))
 HUGE, CLEAR = 0.25, ((0.92, 0.6), (0.85, 0.68))
 BESIDE_TEXT = 0.45  # strength of a piece that continues a sure line
 UNDER_TEXT = (0.6, 0.5)  # of a line above or below a sure one
+IN_VIEW = ((0.6, 0.75), (0.8, 0.55))  # of a line in a view that was made to show it
+MORE = 0.05  # how much surer its strokes must be to take the place of what was seen before
 
 
 def strength(item: Strokes) -> float:
@@ -36,7 +38,7 @@ def accepted(items: Sequence[Strokes], short: int) -> list[Strokes]:
     for item in items:
         region, clear = item.crop.region, strength(item)
         if region.height > HUGE * short:
-            if not region.by_hue and reaches(CLEAR, region.score, clear):
+            if region.view != HUES and reaches(CLEAR, region.score, clear):
                 taken.append(item)
         elif reaches(ALONE, region.score, clear):
             taken.append(item)
@@ -57,6 +59,18 @@ def accepted(items: Sequence[Strokes], short: int) -> list[Strokes]:
             break
         open_items = left
     return taken
+
+
+def instead(items: Sequence[Strokes], clearer: Sequence[Strokes]) -> list[Strokes]:
+    """The lines of a view that was made to show them, and those of `items` that it does not show
+    more clearly."""
+    taken = [x for x in clearer if reaches(IN_VIEW, x.crop.region.score, strength(x))]
+    left = [
+        x for x in items
+        if all(overlap(x.crop.region, y.crop.region)[0] < 0.8
+               or strength(x) + MORE > strength(y) for y in taken)
+    ]  # fmt: skip
+    return left + taken
 
 
 def in_column(a: Region, b: Region) -> bool:
@@ -90,7 +104,7 @@ def bridges(regions: Sequence[Region]) -> list[Region]:
     found: list[Region] = []
     for n, a in enumerate(regions):
         for b in regions[n + 1 :]:
-            if not in_row(a, b) or a.by_hue != b.by_hue:
+            if not in_row(a, b) or a.view != b.view:
                 continue
             along, _ = (a if a.length >= b.length else b).axes
             d = np.array([b.cx - a.cx, b.cy - a.cy])

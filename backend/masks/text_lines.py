@@ -10,12 +10,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+HUES = 1  # number of the view in hues
+
 
 @dataclass(frozen=True)
 class Region:
     """A rotated rectangle: `centre` (x, y), `length` along the line and `height` across it, both
     in pixels, `angle` of the line's direction in radians (x right, y down), `score` in [0, 1].
-    `by_hue`: it was seen in the hues alone (text_scales.hues)."""
+    `view`: what it was seen in: 0 the picture, HUES the hues alone (text_scales.hues), larger
+    numbers the views of faint lines (text_faint)."""
 
     cx: float
     cy: float
@@ -23,7 +26,7 @@ class Region:
     height: float
     angle: float
     score: float = 1.0
-    by_hue: bool = False
+    view: int = 0
 
     @property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +52,7 @@ class Region:
         return Region(
             float(centre[0]), float(centre[1]), float(np.hypot(*along)),
             float(np.hypot(*across)), float(np.arctan2(along[1], along[0])), self.score,
-            self.by_hue,
+            self.view,
         )
 
 
@@ -150,7 +153,7 @@ def merge(regions: list[Region], *, same: float = 0.5) -> list[Region]:
     more than 2.5 times as high (a headline's box may enclose a caption). What was seen by hue
     gives way to what was seen in the picture itself.
     """
-    left = sorted(regions, key=lambda r: (r.by_hue, -r.length * r.height))
+    left = sorted(regions, key=lambda r: (r.view == HUES, -r.length * r.height))
     kept: list[Region] = []
     for r in left:
         for i, k in enumerate(kept):
@@ -159,7 +162,7 @@ def merge(regions: list[Region], *, same: float = 0.5) -> list[Region]:
                 continue
             turn = abs((r.angle - k.angle + np.pi / 2) % np.pi - np.pi / 2)
             if k.height < 2.5 * r.height and (turn < 0.2 or of_r > 0.9):
-                if turn < 0.2 and r.by_hue == k.by_hue:
+                if turn < 0.2 and (r.view == HUES) == (k.view == HUES):
                     kept[i] = join(k, r)
                 break
         else:
@@ -179,7 +182,7 @@ def join(a: Region, b: Region) -> Region:
     )
     return Region(
         float(centre[0]), float(centre[1]), float(np.ptp(u)), float(np.ptp(v)), a.angle,
-        max(a.score, b.score), a.by_hue and b.by_hue,
+        max(a.score, b.score), min(a.view, b.view),
     )
 
 

@@ -4,21 +4,35 @@ coloured or translucent letters stand out from a light and dark pattern that hid
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import cv2
 import numpy as np
 
-from backend.masks.text_lines import Region, merge
+from backend.masks.text_lines import HUES, Region, merge
 from backend.values import Control
 
-HEADLINES = 384  # long side of the pass for letters as high as half the page
-HUES, CLEAR = 640, 0.75  # long side of the pass over the hues; least score there
+CLEAR = 0.75  # least score of a line that is seen in the hues alone
 TILE, OVERLAP = 640, 96
 CELL = 16  # pixels; small print is looked for in cells of this size
-# Up to this size an image is answered within a second: only so much of it is seen at full size.
-QUICK_PIXELS, QUICK_TILES = 3_000_000, 1
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Long sides in px of the passes over the whole picture: `main` (a share of the detector's
+    favourite), `headlines` for letters as high as half the page, `hues`; `tiles` at full size."""
+
+    main: float
+    headlines: int
+    hues: int
+    tiles: int | None = None
+
+
+THOROUGH = Passes(1.0, 384, 640)
+# A picture of up to QUICK_PIXELS that is larger than the detector's favourite size is answered
+# within a second: time goes with the pixels seen.
+QUICK, QUICK_PIXELS = Passes(0.7, 256, 448, 1), 3_000_000
 
 
 class LineDetector(Protocol):
@@ -33,20 +47,20 @@ def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> l
     """All lines of an H×W×3 uint8 image of any size, in image pixels."""
     height, width = rgb.shape[:2]
     long = max(height, width)
-    main = min(detector.coarse / long, 2.0)
+    quick = long > 1.2 * detector.coarse and height * width <= QUICK_PIXELS
+    passes = QUICK if quick else THOROUGH
+    main = min(passes.main * detector.coarse / long, 2.0)
     found = detector.find(rgb, main, control)
     control.progress(0.3)
-    if main * long > 2 * HEADLINES:
-        big = detector.find(rgb, HEADLINES / long, control)
+    if main * long > 2 * passes.headlines:
+        big = detector.find(rgb, passes.headlines / long, control)
         # this pass is for what is too large for the main one; small print blurs together in it
-        found += [r for r in big if r.height * HEADLINES / long > 24]
+        found += [r for r in big if r.height * passes.headlines / long > 24]
     control.progress(0.4)
-    found += by_hue(detector, rgb, control)
+    found += by_hue(detector, rgb, passes.hues, control)
     control.progress(0.5)
     if main < 0.8:
-        tiles = tiles_with_small_print(rgb, found, main)
-        if height * width <= QUICK_PIXELS:
-            tiles = tiles[:QUICK_TILES]
+        tiles = tiles_with_small_print(rgb, found, main)[: passes.tiles]
         for n, (y, x) in enumerate(tiles):
             control.progress(0.5 + 0.5 * n / len(tiles))
             tile = rgb[y : y + TILE, x : x + TILE]
@@ -55,14 +69,16 @@ def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> l
     return merge(found)
 
 
-def by_hue(detector: LineDetector, rgb: np.ndarray, control: Control) -> list[Region]:
-    """Lines that are clear in the picture's hues."""
-    scale = min(1.0, HUES / max(rgb.shape[:2]))
+def by_hue(
+    detector: LineDetector, rgb: np.ndarray, side: int, control: Control
+) -> list[Region]:
+    """Lines that are clear in the picture's hues, seen at `side` px."""
+    scale = min(1.0, side / max(rgb.shape[:2]))
     size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
     small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     sx, sy = rgb.shape[1] / size[0], rgb.shape[0] / size[1]
     seen = detector.find(hues(small, 0.12 * max(size)), 1.0, control)
-    return [replace(r.scaled(sx, sy), by_hue=True) for r in seen if r.score >= CLEAR]
+    return [replace(r.scaled(sx, sy), view=HUES) for r in seen if r.score >= CLEAR]
 
 
 def hues(rgb: np.ndarray, around: float) -> np.ndarray:

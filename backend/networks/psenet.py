@@ -133,51 +133,46 @@ class PSENet(nn.Module):
         return self.det_head(self.fpn(self.backbone(x)))
 
 
-class Basic(nn.Module):
-    """Two 3×3 convolutions around a shortcut."""
-
-    def __init__(self, inner: int, outer: int, stride: int = 1) -> None:
-        super().__init__()
-        self.first = ConvNorm(inner, outer, 3, stride)
-        self.conv = nn.Conv2d(outer, outer, 3, 1, 1, bias=False)
-        self.bn = nn.BatchNorm2d(outer)
-        self.short = nn.Conv2d(inner, outer, 1, stride) if stride != 1 or inner != outer else None
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.bn(self.conv(self.first(x)))
-        return F.relu(y + (x if self.short is None else self.short(x)))
+def block(inner: int, outer: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    """3×3 convolution, batch norm, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inner, outer, 3, stride, dilation, dilation, bias=False),
+        nn.BatchNorm2d(outer), nn.ReLU(True),
+    )  # fmt: skip
 
 
 class LightBackbone(nn.Module):
-    """A residual net of plain convolutions, 3.4 M parameters; maps at strides 4 to 32."""
+    """Plain 3×3 convolutions, maps at strides 4 to 32; the names and shapes are those of the seed
+    people net's encoder, whose weights it can start from."""
 
-    def __init__(self, widths: tuple[int, int, int, int]) -> None:
+    def __init__(self, widths: tuple[int, int, int, int, int]) -> None:
         super().__init__()
-        self.stem = nn.Sequential(ConvNorm(3, 24, 3, 2), ConvNorm(24, 32, 3, 1))
-        inner, stages = 32, []
-        for width in widths:
-            stages.append(nn.Sequential(Basic(inner, width, 2), Basic(width, width)))
-            inner = width
-        self.stages = nn.ModuleList(stages)
+        self.stem = block(3, widths[0], 2)
+        pairs = zip(widths[:-1], widths[1:], strict=True)
+        self.encoder = nn.ModuleList(nn.Sequential(block(a, b, 2), block(b, b)) for a, b in pairs)
+        self.context = nn.Sequential(
+            block(widths[-1], widths[-1], 1, 2), block(widths[-1], widths[-1], 1, 4)
+        )
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         x = self.stem(x)
         maps = []
-        for stage in self.stages:
+        for stage in self.encoder:
             x = stage(x)
             maps.append(x)
+        maps[-1] = x + self.context(x)
         return maps
 
 
 class LightPSENet(nn.Module):
-    """The same form as PSENet with a light backbone: 3.8 M parameters, sides multiples of 32."""
+    """The same form as PSENet with a light backbone: 1.2 M parameters, sides multiples of 32."""
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (56, 96, 160, 256)
+        widths = (16, 32, 64, 128, 160)
         self.backbone = LightBackbone(widths)
-        self.fpn = FPN(widths, 48)
-        self.det_head = Head(192, 48, bias=False)
+        self.fpn = FPN(widths[1:], 32)
+        self.det_head = Head(128, 32, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.det_head(self.fpn(self.backbone(x)))

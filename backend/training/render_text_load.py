@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from backend.training.data import BACKGROUNDS, read_folders
-from backend.training.render_text import make_atlas
+from backend.training.render_text import Atlas, make_atlas
+from backend.training.render_text_quick import QuickRenderer
 from backend.training.render_text_scene import TextRenderer
 from backend.training.trainer import Trainer
 
@@ -40,20 +41,34 @@ def fitted(rgb: np.ndarray) -> np.ndarray:
     return big[y : y + PHOTO[0], x : x + PHOTO[1]]
 
 
-def renderer(args: argparse.Namespace, trainer: Trainer) -> TextRenderer:
-    """The atlas (drawn now, the same for the same seed) and the photos on the device."""
-    on_gpu = trainer.device.type == "cuda"
-    count = args.lines or (6144 if on_gpu else 512)
+def atlas_and_photos(
+    args: argparse.Namespace, trainer: Trainer, count: int
+) -> tuple[Atlas, np.ndarray]:
+    """The atlas (drawn now, the same for the same seed) and the photos, N×H×W×3 uint8."""
     folders = [f for f in (args.data / "fonts", args.fonts) if f and f.is_dir()]
-    atlas = make_atlas(folders, count, args.seed, workers=args.workers)
-    trainer.log(f"atlas of {count} lines, {int((atlas.script == 1).sum())} of them CJK")
+    atlas = make_atlas(folders, args.lines or count, args.seed, workers=args.workers)
+    trainer.log(
+        f"atlas of {len(atlas.width)} lines, {int((atlas.script == 1).sum())} of them CJK"
+    )
     groups = [g for g in (*BACKGROUNDS, *PEOPLE) if (args.data / g).is_dir()]
     photos = read_folders(args.data, groups, PHOTO[0], None, args.workers)
-    if not on_gpu:
-        photos = photos[::8]
-    stack = np.stack([fitted(photo.rgb) for photo in photos]).transpose(0, 3, 1, 2)
+    if trainer.device.type != "cuda":
+        photos = photos[:: 8 if count < 1000 else 2]
     trainer.log(f"{len(photos)} photos")
-    return TextRenderer(atlas, torch.from_numpy(np.ascontiguousarray(stack)), trainer.device)
+    return atlas, np.stack([fitted(photo.rgb) for photo in photos])
+
+
+def renderer(args: argparse.Namespace, trainer: Trainer) -> TextRenderer:
+    """The batched renderer with its material on the device."""
+    count = 6144 if trainer.device.type == "cuda" else 512
+    atlas, photos = atlas_and_photos(args, trainer, count)
+    stack = np.ascontiguousarray(photos.transpose(0, 3, 1, 2))
+    return TextRenderer(atlas, torch.from_numpy(stack), trainer.device)
+
+
+def quick_renderer(args: argparse.Namespace, trainer: Trainer) -> QuickRenderer:
+    """The renderer for one core."""
+    return QuickRenderer(*atlas_and_photos(args, trainer, 2048))
 
 
 class Pool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
 from backend.networks.psenet import KERNELS, MEAN, STD, LightPSENet
-from backend.training.render_text_load import Pool, add_text_arguments, renderer
+from backend.training.render_text_load import Pool, add_text_arguments, quick_renderer, renderer
+from backend.training.render_text_quick import MARGIN, SMALLEST
 from backend.training.render_text_scene import Layout, Scene, TextRenderer, border
 from backend.training.trainer import Settings, Trainer, add_common_arguments
+from backend.values import BadInput
 
 SIDE = 448
 LAYOUT = Layout(
@@ -18,13 +21,13 @@ LAYOUT = Layout(
     ((40, 170), (20, 70), (20, 60), (14, 40), (14, 36), (10, 26), (9, 20), (9, 20), (8, 16)),
     follow=0.55, negative=0.08,
 )  # fmt: skip
-SMALLEST = 0.6  # scale m of the smallest kernel
-MARGIN = 0.06  # a line's box is this much of its height larger than its ink
+SMALL_SIDE = 256  # scenes on a CPU
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, steps=20000)
     add_text_arguments(parser)
+    parser.add_argument("--warm", type=Path, help="people net whose encoder to start from")
 
 
 def labels(scene: Scene, draw: TextRenderer, step: int = 4) -> torch.Tensor:
@@ -75,23 +78,65 @@ def loss(net: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]):
     }  # fmt: skip
 
 
+def start_from(net: LightPSENet, path: Path) -> int:
+    """Copies the encoder of the seed people net into the backbone; returns how many tensors fit."""
+    from safetensors.torch import load_file
+
+    own = net.backbone.state_dict()
+    fits = {k: v.float() for k, v in load_file(path).items()
+            if k in own and own[k].shape == v.shape}
+    if not fits:
+        raise BadInput(f"{path} holds no encoder of the seed people net's form")
+    net.backbone.load_state_dict(fits, strict=False)
+    return len(fits)
+
+
+def nested(levels: torch.Tensor) -> torch.Tensor:
+    """B×h×w numbers of kernels → B×7×h×w float 0/1 maps."""
+    steps = torch.arange(KERNELS, device=levels.device).view(1, -1, 1, 1)
+    return (levels[:, None] > steps).float()
+
+
 def run(args: argparse.Namespace) -> int:
     about = {"model": "LightPSENet", "data": "rendered text on the training photos"}
-    trainer = Trainer(LightPSENet(), Settings.of("psenet-builtin", args), loss, about)
-    draw = renderer(args, trainer)
-    size = args.batch or (24 if trainer.device.type == "cuda" else 2)
+    net = LightPSENet()
+    fitting = start_from(net, args.warm) if args.warm and not args.resume else 0
+    trainer = Trainer(net, Settings.of("psenet-builtin", args, average=0.998), loss, about)
+    if fitting:
+        trainer.log(f"{fitting} tensors from {args.warm.name}")
+    size = args.batch or (24 if trainer.device.type == "cuda" else 8)
+    compose = scenes_on_gpu if trainer.device.type == "cuda" else scenes_on_cpu
+    pool = Pool(compose(args, trainer, size), size, reuse=4, keep=160)
     mean = torch.tensor(MEAN, device=trainer.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=trainer.device).view(1, 3, 1, 1)
 
-    def compose(step: int) -> tuple[torch.Tensor, ...]:
-        scene = draw.scenes(size, LAYOUT, args.seed * 7919 + 2 * step + 1)
-        return scene.image, labels(scene, draw)
-
-    pool = Pool(compose, size, reuse=4, keep=96)
-
     def batches(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        x, target = pool.draw(step)
-        return ((x - mean) / std).to(memory_format=torch.channels_last), target
+        x, levels = pool.draw(step)
+        x = ((x - mean) / std).to(memory_format=torch.channels_last)
+        return x, nested((levels[:, 0] * 255).round())
 
     trainer.run(batches)
     return 0
+
+
+def scenes_on_gpu(args: argparse.Namespace, trainer: Trainer, size: int):
+    """compose(step) of the batched renderer."""
+    draw = renderer(args, trainer)
+
+    def compose(step: int) -> tuple[torch.Tensor, ...]:
+        scene = draw.scenes(size, LAYOUT, args.seed * 7919 + 2 * step + 1)
+        return scene.image, labels(scene, draw).sum(1, keepdim=True) / 255
+
+    return compose
+
+
+def scenes_on_cpu(args: argparse.Namespace, trainer: Trainer, size: int):
+    """compose(step) of the renderer for one core: smaller scenes, more of them."""
+    draw = quick_renderer(args, trainer)
+
+    def compose(step: int) -> tuple[torch.Tensor, ...]:
+        image, kernel = draw.batch(size, SMALL_SIDE, args.seed * 1_000_003 + step)
+        return (torch.from_numpy(image).float() / 255,
+                torch.from_numpy(kernel)[:, None].float() / 255)
+
+    return compose

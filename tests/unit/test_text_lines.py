@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backend.masks import psenet, text_accept, text_scales
-from backend.masks.text_lines import Region, box_of, merge, reading_order, regions_of
+from backend.masks.text_lines import HUES, Region, box_of, merge, reading_order, regions_of
 from backend.values import Control
 
 
@@ -49,7 +49,7 @@ def test_merge_joins_duplicates_and_keeps_neighbours():
     caption = Region(80, 50, 30, 5, 0.0, 0.9)  # small print inside a headline's box
     merged = merge([line, seen_again, below, caption])
     assert sorted(round(r.height) for r in merged) in ([5, 20, 20], [5, 20, 21])
-    hue = replace(seen_again, by_hue=True, length=200.0)
+    hue = replace(seen_again, view=HUES, length=200.0)
     (kept,) = merge([hue, line])
     assert kept == line
 

@@ -1,0 +1,169 @@
+"""Faint lines (watermarks, translucent letters) seen in their own colours.
+
+Translucent letters take over the picture behind them, so neither their colour nor their lightness
+is their own. But all of a line's letters change what is behind them in the same way. Where a part
+of a line is known, Fisher's linear discriminant (1936) over the colours, their difference from
+the surroundings and their roughness makes one grey picture in which the letters stand out; in it
+the whole line is looked for again, and others that are written alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from backend.masks import strokes
+from backend.masks.text_accept import in_column, in_row, strength
+from backend.masks.text_lines import Region, merge, overlap
+from backend.masks.text_scales import LineDetector
+from backend.values import Control
+
+HEIGHT, FINE = 40, 110  # px, height of the known line's box for the detector and in the view
+ALONG, ACROSS = 20.0, 5.0  # how far around the known line is looked, in its heights
+LARGEST_VIEW, LARGEST_LOOK = 1_200_000, 300_000  # px of the view, and of what the detector sees
+FAINT, UNSURE = 1.7, 0.73  # least contrast and certainty of a line that is not looked at again
+CLEARER = 1.3  # times the separation that the view must gain
+MOST = 3  # views a picture
+LEAST_SCORE = 0.6
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """H×W×3 uint8 in the picture's size, grey; filled only in the window (y0, y1, x0, x1)."""
+
+    image: np.ndarray
+    known: Region
+
+
+def contrast(item: strokes.Strokes) -> float:
+    """How far the letters' mean colour is from the ground's, in standard deviations of the
+    ground in the same direction; large when the net sees no letters."""
+    lab = cv2.cvtColor(item.crop.rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
+    ink, ground = sides(item)
+    if ink.sum() < 20 or ground.sum() < 20:
+        return np.inf
+    way = lab[ink].mean(0) - lab[ground].mean(0)
+    length = float(np.linalg.norm(way))
+    if length < 1e-3:
+        return 0.0
+    return length / (float((lab[ground] @ (way / length)).std()) + 2.0)
+
+
+def sides(item: strokes.Strokes) -> tuple[np.ndarray, np.ndarray]:
+    """(letters, ground): h×w bool of a crop where the net is sure, in and close to the box."""
+    strongest = float(np.quantile(item.text[item.crop.hint > 0], 0.95))
+    near = cv2.dilate(item.crop.hint, np.ones((9, 25))) > 0
+    return near & (item.text > 0.6 * strongest), near & (item.text < 0.2 * strongest)
+
+
+def features(rgb: np.ndarray, reach: float) -> np.ndarray:
+    """h×w×7 float32: Lab (slightly smoothed), its difference from the mean around, roughness."""
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
+    lab = cv2.GaussianBlur(lab, (0, 0), 0.7)
+    side = int(reach) | 1
+    off = lab - cv2.blur(cv2.blur(lab, (side, side)), (side, side))
+    light = lab[..., 0]
+    rough = cv2.blur(light * light, (5, 5)) - cv2.blur(light, (5, 5)) ** 2
+    return np.concatenate([lab, off, np.sqrt(np.maximum(rough, 0))[..., None]], -1)
+
+
+def discriminant(letters: np.ndarray, ground: np.ndarray) -> tuple[np.ndarray, float]:
+    """Direction and separation (distance of the means in standard deviations) of two n×k sets;
+    the last feature may only speak for letters by being small."""
+    spread = (np.cov(letters.T) + np.cov(ground.T)) / 2 + 2 * np.eye(letters.shape[1])
+    gap = letters.mean(0) - ground.mean(0)
+    way = np.linalg.solve(spread, gap)
+    if way[-1] > 0:  # letters rougher than their ground: every edge would stand out
+        way = np.append(np.linalg.solve(spread[:-1, :-1], gap[:-1]), 0.0)
+    return way.astype(np.float32), float(np.sqrt(max(0.0, gap @ way)))
+
+
+def view_of(rgb: np.ndarray, item: strokes.Strokes) -> View | None:
+    """The surroundings of a line as its letters' colours show them; None where that gains
+    nothing."""
+    region = item.crop.region
+    x0, y0, x1, y1 = window(region, rgb.shape[:2])
+    scale = min(1.0, FINE / region.height, (LARGEST_VIEW / ((x1 - x0) * (y1 - y0))) ** 0.5)
+    size = (max(32, round((x1 - x0) * scale)), max(32, round((y1 - y0) * scale)))
+    small = cv2.resize(rgb[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
+    seen = features(small, 0.7 * region.height * scale)
+    letters, ground = (
+        sampled(part, item.crop, (x0, y0), (size[0] / (x1 - x0), size[1] / (y1 - y0)), size)
+        for part in sides(item)
+    )
+    if letters.sum() < 30 or ground.sum() < 30:
+        return None
+    way, apart = discriminant(seen[letters], seen[ground])
+    if apart < CLEARER * contrast(item):
+        return None
+    grey = seen @ way
+    low, high = np.mean(grey[ground]), np.mean(grey[letters])
+    # ground at 80, letters at 190 of 255
+    grey = np.clip(80 + (grey - low) * (110 / max(1e-6, float(high - low))), 0, 255)
+    full = np.full(rgb.shape, 80, np.uint8)
+    part = cv2.resize(grey.astype(np.uint8), (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
+    full[y0:y1, x0:x1] = part[..., None]
+    return View(full, region)
+
+
+def window(region: Region, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """(x0, y0, x1, y1) around a line, cut to the picture."""
+    along, across = region.axes
+    reach = (np.abs(along) * (region.length / 2 + ALONG * region.height)
+             + np.abs(across) * (0.5 + ACROSS) * region.height)
+    x0, y0 = (int(max(0, v)) for v in np.array([region.cx, region.cy]) - reach)
+    x1, y1 = (int(v) + 1 for v in np.array([region.cx, region.cy]) + reach)
+    return x0, y0, min(shape[1], x1), min(shape[0], y1)
+
+
+def sampled(
+    part: np.ndarray, crop: strokes.Crop, origin: tuple[int, int], scale: tuple[float, float],
+    size: tuple[int, int],
+) -> np.ndarray:
+    """A crop's h×w bool map in the pixels of a view of (width, height) `size`."""
+    to_view = np.diag([1 / scale[0], 1 / scale[1], 1.0])
+    to_view[:2, 2] = (origin[0] + 0.5 / scale[0] - 0.5, origin[1] + 0.5 / scale[1] - 0.5)
+    matrix = (np.vstack([crop.matrix, [0, 0, 1]]) @ to_view)[:2]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(part.astype(np.float32), matrix, size, flags=flags) > 0.6
+
+
+def parallel(a: Region, b: Region) -> bool:
+    turn = abs((a.angle - b.angle + np.pi / 2) % np.pi - np.pi / 2)
+    return turn < 0.2 and 0.25 < a.height / b.height < 4
+
+
+def views(rgb: np.ndarray, items: Sequence[strokes.Strokes], control: Control) -> list[View]:
+    """A view for each kind of faint line, the surest first."""
+    faint = [x for x in items if 0.4 < strength(x) < UNSURE and contrast(x) < FAINT]
+    found: list[View] = []
+    for item in sorted(faint, key=lambda x: -strength(x) * x.crop.region.length):
+        control.check()
+        if len(found) == MOST:
+            break
+        view = view_of(rgb, item)
+        if view is not None:
+            found.append(view)
+    return found
+
+
+def lines_in(view: View, number: int, detector: LineDetector, control: Control) -> list[Region]:
+    """Lines that a view shows: the known one, whole, and those in its row or column."""
+    h, w = view.image.shape[:2]
+    x0, y0, x1, y1 = window(view.known, (h, w))
+    part = view.image[y0:y1, x0:x1]
+    scale = min(1.0, HEIGHT / view.known.height, (LARGEST_LOOK / part[..., 0].size) ** 0.5)
+    seen = [r.scaled(1, 1, x0, y0) for r in detector.find(part, scale, control)]
+    seen = merge([r for r in seen if r.score >= LEAST_SCORE and parallel(r, view.known)])
+    linked: list[Region] = []
+    near = [view.known]
+    while True:
+        fresh = [r for r in seen if r not in linked and any(
+            in_row(r, k) or in_column(r, k) or max(overlap(r, k)) > 0.4 for k in near)]
+        if not fresh:
+            return [replace(r, view=number) for r in linked]
+        linked += fresh
+        near += fresh
