@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plugin.installer import apt, editors
 from plugin.installer.console import Console
 from plugin.installer.layout import Layout
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -50,3 +57,40 @@ def test_without_root_it_is_told(layout: Layout, console: Console,
     monkeypatch.setattr(apt, "is_root", lambda: False)
     editors.prepare(layout, console)
     assert "skipped" in console.warnings[0]
+
+
+@pytest.fixture
+def krita_places(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "krita"))
+    return importlib.import_module("krita_places")
+
+
+def test_tests_run_in_every_editor_that_is_there(krita_places: Any, tmp_path: Path,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLEANPLATE_TEST_EDITORS_DIR", raising=False)
+    monkeypatch.delenv("CLEANPLATE_TEST_EDITORS", raising=False)
+    assert [place.name for place in krita_places.places()] == ["system"]
+    monkeypatch.setenv("CLEANPLATE_TEST_EDITORS_DIR", str(tmp_path))
+    monkeypatch.setenv("CLEANPLATE_TEST_EDITORS", "default")
+    (tmp_path / "trixie").mkdir()
+    assert [place.name for place in krita_places.places()] == ["system"], "not finished"
+    (tmp_path / "trixie" / editors.DONE).write_text("trixie\n")
+    assert [place.name for place in krita_places.places()] == ["system", "trixie"]
+    monkeypatch.setenv("CLEANPLATE_TEST_EDITORS", "all")
+    system, trixie, forky = krita_places.places()
+    assert (system.root, trixie.root) == (None, tmp_path / "trixie")
+    assert "Krita 5.3 (forky)" in forky.missing() and "--editors all" in forky.missing()
+    assert "Krita 5.2 (trixie), " not in trixie.missing()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0 or sys.platform != "linux",
+                    reason="chroot needs root on Linux")
+def test_a_backend_is_started_from_inside_a_folder(krita_places: Any, tmp_path: Path) -> None:
+    """The folder has no Python of ours: the launcher leaves it, with arguments and environment."""
+    place = krita_places.Place("trixie", tmp_path)
+    line = place.launcher('SEEN="a b" exec "' + sys.executable + '" -c '
+                          '"import os, sys; print(os.getcwd(), os.environ[\'SEEN\'],'
+                          ' sys.argv[1:])" "$@"')
+    done = subprocess.run(["sh", "-c", line, "sh", "serve", "two words"], cwd="/",
+                          capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == f"{ROOT} a b ['serve', 'two words']", done.stderr

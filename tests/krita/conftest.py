@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from krita_session import Krita, missing
+from krita_places import Place, places
+from krita_session import Krita
 
 RAFT = Path(__file__).resolve().parents[1] / "data" / "raft.png"
 SEARCH_SECONDS = 240  # the very first run compiles the filler's kernels
@@ -83,18 +84,21 @@ class Editor(Krita):
         )
 
 
-def start_editor(folder: Path) -> Editor:
-    lacking = missing()
+def start_editor(folder: Path, place: Place) -> Editor:
+    lacking = place.missing()
     if lacking:
         pytest.skip(f"not on this machine: {lacking} (apt-get install krita xvfb xdotool "
                     "imagemagick python3-pyqt5)")
-    return Editor(folder)
+    return Editor(folder, place)
 
 
-@pytest.fixture(scope="session")
-def krita(tmp_path_factory: pytest.TempPathFactory, compiled_kernels: None) -> Iterator[Editor]:
+@pytest.fixture(scope="session", params=places(), ids=lambda place: place.name)
+def krita(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory,
+    compiled_kernels: None,
+) -> Iterator[Editor]:
     folder = tmp_path_factory.mktemp("krita", numbered=True)
-    editor = start_editor(folder)
+    editor = start_editor(folder, request.param)
     try:
         editor.start()
         yield editor

@@ -15,26 +15,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO))
+from krita_places import REPO, Place
 
-from plugin.installer import krita_plugin  # noqa: E402
-from plugin.installer.console import Console  # noqa: E402
-from plugin.installer.krita import Krita as Editor  # noqa: E402
-from plugin.installer.kritarc import enable  # noqa: E402
+from plugin.installer import krita_plugin
+from plugin.installer.console import Console
+from plugin.installer.krita import Krita as Editor
+from plugin.installer.kritarc import enable
 
 OUT = REPO / "tests" / "out" / "screenshots"
-NEEDED = ("krita", "Xvfb", "xdotool", "import")
 START_SECONDS = 280  # 10 to 20 on an idle machine
 
 # What every question may use, run once in the probe's namespace.
 HELPERS = (Path(__file__).parent / "helpers_in_krita.py").read_text()
-
-
-def missing() -> str:
-    """What this machine lacks for these tests; empty when nothing."""
-    lacking = [name for name in NEEDED if shutil.which(name) is None]
-    return ", ".join(lacking)
 
 
 def install_plugin(user: Path, home: Path) -> None:
@@ -51,21 +43,21 @@ def install_plugin(user: Path, home: Path) -> None:
     enable(str(kritarc), "cleanplate_probe")
 
 
-def install_backend(home: Path) -> None:
+def install_backend(home: Path, place: Place) -> None:
     """`bin/cleanplate` of a CLEANPLATE_HOME that runs this environment's backend."""
     program = home / "bin" / "cleanplate"
     program.parent.mkdir(parents=True, exist_ok=True)
-    program.write_text(
-        f'#!/bin/sh\nPYTHONPATH="{REPO}" exec "{sys.executable}" -m backend "$@"\n'
-    )
+    run = f'PYTHONPATH="{REPO}" exec "{sys.executable}" -m backend "$@"'
+    program.write_text(f"#!/bin/sh\n{place.launcher(run)}\n")
     program.chmod(0o755)
 
 
 class Krita:
     """Started by `start`; `ask` evaluates Python code on Krita's GUI thread."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, place: Place) -> None:
         self.folder = folder
+        self.place = place
         self.home = folder / "cleanplate"
         self._probe = folder / "probe.sock"
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -88,12 +80,12 @@ class Krita:
             NUMBA_CACHE_DIR=str(REPO / "tests" / "out" / "numba"),
         )
         install_plugin(folder / "home", self.home)
-        install_backend(self.home)
+        install_backend(self.home, place)
 
     def start(self, *files: Path) -> None:
         self.environment["DISPLAY"] = self._start_display()
         log = (self.folder / "krita.log").open("wb")
-        self._spawn("krita", "--nosplash", *map(str, files), log=log)
+        self._spawn(*self.place.command("krita", "--nosplash", *map(str, files)), log=log)
         self.wait(self._answers, "Krita starts", START_SECONDS)
         self.ask(HELPERS)
         # Without a window manager the window neither fills the screen nor gets the keyboard.
