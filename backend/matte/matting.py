@@ -19,7 +19,7 @@ from backend.values import BadInput, Box, Control
 
 MARGIN = 24  # px of sure pixels around the band of a crop
 TILE, OVERLAP = 1024, 96  # px
-BELIEF = 1e-3  # weight of a wholly confident opinion, against the Laplacian's rows
+BELIEF = 2e-3  # weight of a wholly confident opinion, against the Laplacian's rows
 COARSE_BELIEF = 1e-4  # weight of the coarse alpha inside tiles
 LEARNED_BELIEF = 1e-3
 

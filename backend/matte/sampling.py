@@ -19,7 +19,7 @@ from backend.values import Control
 
 MOST = 30_000  # sure pixels of each side that are looked at
 SWEEPS = 4
-NOISE = 6.0  # levels of 255: a mixed colour that is off by this is half believed
+NOISE = 8.0  # levels of 255: a mixed colour that is off by this is half believed
 APART = 20.0  # levels of 255: colours closer than this tell little of alpha
 
 

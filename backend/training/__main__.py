@@ -18,6 +18,7 @@ NAMES = {
     "adverts": "compose adverts with exact masks, for tuning the text masks",
     "strokes": "the net for the strokes of letters",
     "fill": "the partial-convolution fill net",
+    "matte": "the learned mattes: a U-Net with critics, and an encoder-decoder",
 }
 
 
