@@ -54,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "hole_mask.png, report.json and STEM.ora (layers for Krita, GIMP and others).\n"
         "With --cut-out: cut_out.png (with alpha), subject_mask.png, report.json and STEM.ora;\n"
         "only report.json where there is nothing to keep.\n"
+        "With --separate: background.png, report.json and STEM.ora with a layer for each person,\n"
+        "object and line of text (with --format png: NN_KIND.png for each instead).\n"
         "Exit status: 0 done, 1 some pictures failed, 2 wrong usage, 130 interrupted."
     )
     add = parser.add_argument
@@ -68,7 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--keep", action="append", type=point, default=[], metavar="X,Y",
         help="keep the person at this pixel (repeatable)")
     add("--mask", type=Path, metavar="FILE", help="also remove what is white in this picture")
-    add("--cut-out", action="store_true",
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--separate", action="store_true",
+        help="take the picture apart: people, objects and lines of text as cut-outs, which rebuild "
+             "the picture over the filled background (--mask: its parts instead of people)")
+    what.add_argument("--cut-out", action="store_true",
         help="the other way round: remove the background and keep the people (with --keep only "
              "those), the object at --click, or what is white in --mask")
     add("--grow", type=pixels, metavar="PX",
@@ -163,7 +169,14 @@ def clean_file(
         mask = read_mask(args.mask, shape) if args.mask else None
     folder = args.out / stem
     layered = args.format != "png"
-    if args.cut_out:
+    if args.separate:
+        from backend.pipeline.output_layers import source_of, write_separated
+        from backend.pipeline.separate import separate
+
+        pixels = source_of(picture, control)
+        result = separate(pixels, mask, None, options, store, control)
+        names = write_separated(folder, stem, picture, pixels, result, control, ora=layered)
+    elif args.cut_out:
         result = cut_out(picture.pixels, options, store, control, mask=mask)
         names = write_cut_out(folder, stem, picture, result, control, ora=layered)
     else:
@@ -185,6 +198,10 @@ def summary(file: Path, report: dict[str, Any], folder: Path) -> str:
         what = "nothing found"
     elif "kept_share" in report:
         what = f"cut out, {report['kept_share']:.1%} of the picture kept"
+    elif "rebuild_error" in report:
+        counts = report["counts"]
+        what = (f"taken apart into {counts['person']} people, {counts['object']} objects and "
+                f"{counts['text']} lines of text")
     else:
         counts = report["counts"]
         what = f"{counts['people']} people, {counts['text_lines']} lines of text"
@@ -233,7 +250,7 @@ class Bar:
     SPANS = {"read": (0.0, 0.03), "load": (0.03, 0.1), "people": (0.1, 0.25),
              "click": (0.25, 0.3), "unknown": (0.3, 0.35), "text": (0.35, 0.5),
              "fill": (0.5, 0.95), "matte": (0.35, 0.9), "foreground": (0.9, 0.95),
-             "write": (0.95, 1.0)}
+             "layers": (0.9, 0.95), "write": (0.95, 1.0)}
 
     def __init__(self, total: int, quiet: bool) -> None:
         from tqdm import tqdm
