@@ -1,4 +1,5 @@
-"""`python -m backend.fill.warm`: compiles the default filler into its cache, once, at install."""
+"""`python -m backend.fill.warm`: compiles the default filler, and the kernels of the matte, into
+their cache, once, at install."""
 
 from __future__ import annotations
 
@@ -24,4 +25,7 @@ def warm_up() -> np.ndarray:
 
 
 if __name__ == "__main__":
+    from backend.matte.warm import warm_up as warm_up_matte
+
     warm_up()
+    warm_up_matte()

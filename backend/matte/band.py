@@ -19,6 +19,7 @@ SHARE, LEAST, MOST = 0.02, 4, 40  # the band's half width, of the root of the co
 DOUBT = (0.03, 0.97)  # probabilities between them are unsure
 REACH, FAR = 2.5, 6.0  # half widths, how far doubt can widen the band, and detail
 ODD, LEVELS = 2.5, 6.0  # spreads and levels of L*a*b* from a side's colours: not of that side
+BEYOND = 4.0  # half widths: from here on it is surely the background
 STEP = 8.0  # px of the shrunk picture: a half width, and a superpixel's side
 
 
@@ -47,7 +48,7 @@ def trimap(
     for index in range(1, count):
         x, y, w, h, area = (int(v) for v in stats[index])
         half = width if width is not None else band_width(area)
-        pad = round(half * FAR) + 2
+        pad = round(half * (FAR + 2)) + 2
         window = (slice(max(0, y - pad), y + h + pad), slice(max(0, x - pad), x + w + pad))
         own = (np.asarray(labels)[window] == index).astype(np.uint8)
         unsure = band(
@@ -97,7 +98,7 @@ def detail(own: np.ndarray, rgb: np.ndarray, half: int, apart: np.ndarray) -> np
     far = cv2.resize(apart.astype(np.float32), size, interpolation=cv2.INTER_AREA) * scale
     half_small = max(1.0, half * scale)
     lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    back, back_spread = nearby(lab, ~inside & (far > half_small * REACH), half_small * 3)
+    back, back_spread = nearby(lab, ~inside & (far > half_small * BEYOND), half_small * 4)
     front, front_spread = nearby(lab, inside & (far > half_small * 1.5), half_small * 3)
     to_back = np.sqrt(((lab - back) ** 2).sum(2))
     to_front = np.sqrt(((lab - front) ** 2).sum(2))

@@ -1,8 +1,8 @@
 """From a trimap to alpha, in crops around the unsure band, at any picture size.
 
 Closed-form matting with an opinion from colour pairs on every unsure pixel (sampling.py). Windows
-over TILE² px are solved coarsely first; then tiles that overlap are solved in full, held to the
-coarse alpha on their borders and faded into each other, so that no seam can show.
+over TILE² px are solved coarsely first; then tiles that overlap are solved in full from there and
+faded into each other, so that no seam shows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from backend.values import BadInput, Box, Control
 MARGIN = 24  # px of sure pixels around the band of a crop
 TILE, OVERLAP = 1024, 96  # px
 BELIEF = 2e-3  # weight of a wholly confident opinion, against the Laplacian's rows
-COARSE_BELIEF = 1e-4  # weight of the coarse alpha inside tiles
+COARSE_BELIEF = 1e-5  # weight of the coarse alpha inside tiles
 LEARNED_BELIEF = 1e-3
 
 
@@ -109,8 +109,7 @@ def window(
     boxes = [b for b in tiles(height, width) if (trimap[b.slices] == UNSURE).any()]
     for number, box in enumerate(boxes):
         report((number + 1) / (len(boxes) + 1))
-        made = piece(image[box.slices], trimap[box.slices], control, model, start[box.slices],
-                     held(box, height, width))
+        made = piece(image[box.slices], trimap[box.slices], control, model, start[box.slices])
         fade = ramp(box, height, width)
         total[box.slices] += made * fade
         weights[box.slices] += fade
@@ -148,16 +147,6 @@ def ramp(box: Box, height: int, width: int) -> np.ndarray:
             * side(box.width, box.x0 == 0, box.x1 == width)[None])
 
 
-def held(box: Box, height: int, width: int) -> np.ndarray:
-    """H×W bool: the outermost pixels of a tile where it ends inside the window."""
-    edge = np.zeros((box.height, box.width), bool)
-    edge[:1] |= box.y0 > 0
-    edge[-1:] |= box.y1 < height
-    edge[:, :1] |= box.x0 > 0
-    edge[:, -1:] |= box.x1 < width
-    return edge
-
-
 def coarse(
     image: np.ndarray, trimap: np.ndarray, scale: float, control: Control,
     model: MatteModel | None,
@@ -182,10 +171,9 @@ def piece(
     control: Control,
     model: MatteModel | None = None,
     start: np.ndarray | None = None,
-    fixed: np.ndarray | None = None,
 ) -> np.ndarray:
-    """H×W float32 alpha of a crop solved at once. start: H×W float32 coarse alpha; fixed: H×W
-    bool, where the coarse alpha is taken for sure."""
+    """H×W float32 alpha of a crop solved at once. start: H×W float32 coarse alpha, believed a
+    little, so that a tile with nothing sure in it knows what lies around."""
     from backend.matte import sampling
     from backend.matte.solve import solve
 
@@ -210,8 +198,5 @@ def piece(
         opinion += value * own
         weight += own
     opinion /= np.maximum(weight, 1e-12)
-    if start is not None and fixed is not None:
-        alpha = np.where(unsure & fixed, start, alpha)
-        unsure = unsure & ~fixed
     made = solve(image, unsure, alpha, control, opinion=opinion, weight=weight, start=start)
     return np.clip(made, 0, 1)

@@ -56,6 +56,26 @@ def on_grey(alpha: torch.Tensor, front: torch.Tensor) -> torch.Tensor:
     return alpha * front + (1 - alpha) * 0.5
 
 
+def keep_critics(trainer: Trainer, adversary: Adversary) -> None:
+    """The critics are saved beside the net's state and go on with it."""
+    path = trainer.settings.out / f"{trainer.settings.name}.critics.pt"
+    parts = {"critics": adversary.critics, "optimizer": adversary.optimizer}
+    if trainer.settings.resume and path.exists():
+        state = torch.load(path, map_location=trainer.device, weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+    save_net = trainer.save
+
+    def save() -> None:
+        save_net()
+        if trainer.rank == 0:
+            beside = path.with_suffix(".part")
+            torch.save({name: part.state_dict() for name, part in parts.items()}, beside)
+            beside.replace(path)
+
+    trainer.save = save
+
+
 def run(args: argparse.Namespace) -> int:
     net = NETS[args.net]()
     about = {"model": type(net).__name__, "data": ", ".join(("matting", *PEOPLE))}
@@ -67,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
     adversary = None
     if args.net == "unet" and args.adversarial > 0:
         adversary = Adversary(device, 2e-4)
+        keep_critics(trainer, adversary)
 
     def loss(model: nn.Module, batch: Any) -> tuple[torch.Tensor, Terms]:
         x, alpha, front, unsure = batch
