@@ -22,6 +22,7 @@ TILE, OVERLAP = 1024, 96  # px
 BELIEF = 2e-3  # weight of a wholly confident opinion, against the Laplacian's rows
 COARSE_BELIEF = 1e-5  # weight of the coarse alpha inside tiles
 LEARNED_BELIEF = 1e-3
+FAINT = 0.004  # what nobody sees becomes wholly in or out; a level of 255
 
 
 class MatteModel(Protocol):
@@ -68,7 +69,7 @@ def matte(
 
         made = window(image, part, control, model, report)
         own = unsure[box.slices]
-        alpha[box.slices][own] = made[own]
+        alpha[box.slices][own] = np.clip((made[own] - FAINT) / (1 - 2 * FAINT), 0, 1)
     return alpha
 
 
