@@ -104,6 +104,10 @@ def detail(own: np.ndarray, rgb: np.ndarray, half: int, apart: np.ndarray) -> np
     to_front = np.sqrt(((lab - front) ** 2).sum(2))
     unlike_back = to_back > ODD * back_spread + LEVELS
     odd = np.where(inside, ~unlike_back & (to_front > ODD * front_spread + LEVELS), unlike_back)
+    # Further out only what is thin is hair; a wide patch is a thing behind.
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(half_small / 2) + 1,) * 2)
+    wide = cv2.dilate(cv2.morphologyEx(odd.astype(np.uint8), cv2.MORPH_OPEN, disk), disk) > 0
+    odd &= ~wide | (far <= half_small * REACH)
     labels = superpixels(small, max(1, round(small.shape[0] * small.shape[1] / STEP**2)))
     share = (np.bincount(labels.ravel(), inside.ravel().astype(np.float64))
              / np.bincount(labels.ravel()))[labels]
