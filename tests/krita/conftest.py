@@ -101,6 +101,7 @@ def krita(
     editor = start_editor(folder, request.param)
     try:
         editor.start()
+        request.param.check_version(editor.eval("app.version()"))
         yield editor
     finally:
         editor.stop()

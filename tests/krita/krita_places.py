@@ -43,6 +43,12 @@ class Place(NamedTuple):
             lacking.append(f"root, for chroot into {krita}")
         return ", ".join(lacking)
 
+    def check_version(self, version: str) -> None:
+        """The Krita that answers must be the folder's own, not another one of this machine."""
+        print(f"Krita {version} ({self.name})")
+        if self.root is not None:
+            assert version.startswith(SUITES[self.name]), f"{self.name} has Krita {version}"
+
     def command(self, *words: str) -> list[str]:
         """The command line that runs a program of this place.
 
@@ -55,7 +61,8 @@ class Place(NamedTuple):
         for bound in ("/dev", "/proc", "/tmp", str(REPO)):
             inside = shlex.quote(f"{self.root}{bound}")
             script += f"mkdir -p {inside} && mount --rbind {shlex.quote(bound)} {inside} && "
-        script += f'exec chroot {shlex.quote(str(self.root))} "$@"'
+        chroot = shutil.which("chroot") or "chroot"  # Krita's PATH has no sbin
+        script += f'exec {chroot} {shlex.quote(str(self.root))} "$@"'
         return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *words]
 
     def launcher(self, command: str) -> str:
@@ -64,7 +71,7 @@ class Place(NamedTuple):
         if self.root is None:
             return command
         inner = shlex.quote(f"cd {shlex.quote(str(REPO))}; {command}")
-        return f'exec chroot /proc/{os.getpid()}/root /bin/sh -c {inner} cleanplate "$@"'
+        return f'exec /usr/sbin/chroot /proc/{os.getpid()}/root /bin/sh -c {inner} cleanplate "$@"'
 
 
 def places() -> list[Place]:
