@@ -21,6 +21,7 @@ MARGIN = 24  # px of sure pixels around the band of a crop
 TILE, OVERLAP = 1024, 96  # px
 BELIEF = 2e-3  # weight of a wholly confident opinion, against the Laplacian's rows
 COARSE_BELIEF = 1e-5  # weight of the coarse alpha inside tiles
+MASK_BELIEF = 5e-4  # weight of the softened mask
 LEARNED_BELIEF = 1e-3
 FAINT = 0.004  # what nobody sees becomes wholly in or out; a level of 255
 
@@ -51,8 +52,10 @@ def matte(
     made from the mask when None. model: a learned matte whose opinion is heard, too.
     Raises BadInput (sizes differ), Cancelled.
     """
+    guess = None
     if trimap is None:
         trimap = band.trimap(mask, rgb, probability)
+        guess = mask
     if trimap.shape != rgb.shape[:2]:
         raise BadInput("The trimap must have the picture's size.")
     sure_in, sure_out = trimap == IN, trimap == OUT
@@ -67,7 +70,8 @@ def matte(
         def report(fraction: float, start: int = number) -> None:
             control.progress((start + fraction) / len(boxes))
 
-        made = window(image, part, control, model, report)
+        start = None if guess is None else softened(guess[box.slices])
+        made = window(image, part, control, model, start, report)
         own = unsure[box.slices]
         alpha[box.slices][own] = np.clip((made[own] - FAINT) / (1 - 2 * FAINT), 0, 1)
     return alpha
@@ -78,6 +82,13 @@ def as_float(rgb: np.ndarray) -> np.ndarray:
     top = {"uint8": 255.0, "uint16": 65535.0}.get(rgb.dtype.name, 1.0)
     colours = np.nan_to_num(rgb[..., :3].astype(np.float32), nan=0.0, posinf=top, neginf=0.0)
     return np.clip(colours / np.float32(top), 0.0, 1.0)
+
+
+def softened(mask: np.ndarray) -> np.ndarray:
+    """H×W uint8 → H×W float32 in [0, 1] that rises across the band."""
+    inside = (mask > 127).astype(np.float32)
+    sigma = 0.7 * band.band_width(int(np.count_nonzero(inside)))
+    return cv2.GaussianBlur(inside, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
 
 
 def crops(unsure: np.ndarray) -> Iterator[Box]:
@@ -97,20 +108,23 @@ def window(
     trimap: np.ndarray,
     control: Control,
     model: MatteModel | None = None,
+    guess: np.ndarray | None = None,
     report: Callable[[float], None] = lambda _: None,
 ) -> np.ndarray:
-    """H×W float32 alpha of one window: H×W×3 float32 in [0, 1], H×W uint8 trimap."""
+    """H×W float32 alpha of one window: H×W×3 float32 in [0, 1], H×W uint8 trimap, H×W float32
+    alpha of a softened mask."""
     height, width = trimap.shape
     if height * width <= TILE * TILE:
-        return piece(image, trimap, control, model)
+        return piece(image, trimap, control, model, guess, MASK_BELIEF)
     scale = (TILE / 2) / np.sqrt(height * width)
-    start = coarse(image, trimap, scale, control, model)
+    start = coarse(image, trimap, scale, control, model, guess)
     total = np.zeros(trimap.shape, np.float32)
     weights = np.zeros(trimap.shape, np.float32)
     boxes = [b for b in tiles(height, width) if (trimap[b.slices] == UNSURE).any()]
     for number, box in enumerate(boxes):
         report((number + 1) / (len(boxes) + 1))
-        made = piece(image[box.slices], trimap[box.slices], control, model, start[box.slices])
+        made = piece(image[box.slices], trimap[box.slices], control, model, start[box.slices],
+                     COARSE_BELIEF)
         fade = ramp(box, height, width)
         total[box.slices] += made * fade
         weights[box.slices] += fade
@@ -150,7 +164,7 @@ def ramp(box: Box, height: int, width: int) -> np.ndarray:
 
 def coarse(
     image: np.ndarray, trimap: np.ndarray, scale: float, control: Control,
-    model: MatteModel | None,
+    model: MatteModel | None, guess: np.ndarray | None,
 ) -> np.ndarray:
     """H×W float32: the alpha of the window made smaller, enlarged again."""
     height, width = trimap.shape
@@ -162,7 +176,9 @@ def coarse(
     part = np.full(most.shape, UNSURE, np.uint8)
     part[most > 0.999] = IN
     part[none > 0.999] = OUT
-    made = piece(small, part, control, model)
+    if guess is not None:
+        guess = cv2.resize(guess, size, interpolation=cv2.INTER_AREA)
+    made = piece(small, part, control, model, guess, MASK_BELIEF)
     return cv2.resize(made, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
@@ -172,9 +188,10 @@ def piece(
     control: Control,
     model: MatteModel | None = None,
     start: np.ndarray | None = None,
+    belief: float = 0.0,
 ) -> np.ndarray:
-    """H×W float32 alpha of a crop solved at once. start: H×W float32 coarse alpha, believed a
-    little, so that a tile with nothing sure in it knows what lies around."""
+    """H×W float32 alpha of a crop solved at once. start: H×W float32, a coarse alpha or a softened
+    mask, believed a little where the colours tell nothing."""
     from backend.matte import sampling
     from backend.matte.solve import solve
 
@@ -189,7 +206,7 @@ def piece(
         learned, confidence = model.opinion(image, trimap, control)
         believed.append((learned, confidence * np.float32(LEARNED_BELIEF)))
     if start is not None:
-        believed.append((start, np.full(start.shape, COARSE_BELIEF, np.float32)))
+        believed.append((start, np.full(start.shape, belief, np.float32)))
     if not believed:
         # Nothing sure to compare with on one side: the other side's answer is all there is.
         return np.where(unsure, np.float32(inside.any()), alpha)
