@@ -10,6 +10,7 @@ import numpy as np
 
 from backend.fill import patch_kernels as pk
 from backend.fill.blend import push_pull
+from backend.fill.fuse import Shares
 from backend.fill.jit import in_slices
 from backend.fill.poisson import blend
 from backend.fill.pyramid import TEXTURE, Level, texture
@@ -25,7 +26,9 @@ class Settings:
     the costs that sets how sharply votes favour good matches. EM steps at the coarsest and the
     finest level; sweeps and random tries of a search; `starts`: how many random starts of the
     coarse levels are compared. `lift`, `aside`: surcharge on a source one picture side away, up
-    or sideways. `pull`, `step`: see poisson.blend."""
+    or sideways. `guide`: weight of the expected tone against colour. `unexplained`: what
+    a match may leave open of the rim's pattern before it is not trusted at all. `pull`, `step`:
+    see poisson.blend. `shares`: see fuse.fuse."""
 
     gain: float = 3.0
     decay: float = 1.3
@@ -37,8 +40,11 @@ class Settings:
     starts: int = 4
     lift: float = 24.0
     aside: float = 16.0
+    guide: float = 4.0
+    unexplained: float = 0.4
     pull: float = 0.001
     step: float = 0.25
+    shares: Shares = Shares()
 
 
 class Field:
@@ -100,7 +106,7 @@ class Field:
     def measure(self) -> None:
         v = self.level
         self._each(len(self.ny), lambda a, b: pk.measure(
-            v.feat, CHANNELS, v.ys, v.xs, self.ny, self.nx, self.dist, *self.far, a, b))
+            v.feat, CHANNELS, v.tone, v.ys, v.xs, self.ny, self.nx, self.dist, *self.far, a, b))
 
     def search(self, sweeps: int, tries: int) -> None:
         """Better matches for the present picture."""
@@ -115,7 +121,7 @@ class Field:
         self.sweep += 1
         seed, radius = self.seed * 131 + self.sweep, max(v.tmap.shape)
         self._each(len(self.ny), lambda a, b: pk.search(
-            v.feat, CHANNELS, v.valid, v.tmap, v.ys, v.xs, old_y, old_x, self.ny, self.nx,
+            v.feat, CHANNELS, v.tone, v.valid, v.tmap, v.ys, v.xs, old_y, old_x, self.ny, self.nx,
             self.dist, self.shifts, *self.far, a, b, step, tries, radius, seed))
 
     def weights(self) -> np.ndarray:
@@ -161,6 +167,24 @@ class Field:
         chosen = hole & inner[box]
         y, x = np.nonzero(chosen)
         into[y + top - pk.R, x + left - pk.R] = np.clip(picture[chosen], 0.0, 1.0)
+
+    def trust(self) -> np.ndarray:
+        """H×W float32 in [0, 1] of the picture without the border: how well copies explain the
+        known pixels beside the hole, carried smoothly into it. 1 = a pattern that goes on, as
+        windows or bars do; 0 = nothing fits, as in foliage."""
+        v = self.level
+        left = np.zeros(len(v.ys), np.float32)
+        self._each(len(v.ys), lambda a, b: pk.misfit(
+            v.feat, CHANNELS, v.known, v.ys, v.xs, self.ny, self.nx, left, a, b))
+        beside = v.known[v.ys, v.xs]
+        fits = np.zeros(v.known.shape, np.float32)
+        seen = np.zeros(v.known.shape, bool)
+        ys, xs = v.ys[beside], v.xs[beside]
+        seen[ys, xs] = True
+        fits[ys, xs] = np.clip(1 - left[beside] / np.float32(self.set.unexplained), 0, 1)
+        inner = np.s_[pk.R : -pk.R, pk.R : -pk.R]
+        planes = np.repeat(fits[inner][..., None], 3, 2)
+        return push_pull(planes, seen[inner])[..., 0]
 
     def write(self, values: np.ndarray) -> None:
         v = self.level

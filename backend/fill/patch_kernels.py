@@ -34,11 +34,21 @@ def distance(feat, channels, ty, tx, sy, sx, limit):
 
 
 @kernel
-def cost(feat, channels, ty, tx, sy, sx, limit, lift, aside):
+def cost(feat, channels, tone, ty, tx, sy, sx, limit, lift, aside):
     """Distance, dearer the further the source lies: rows of a picture tend to show the same
-    things, and near places the same light. `lift`, `aside`: surcharge a pixel up or sideways."""
+    things, and near places the same light. `lift`, `aside`: surcharge a pixel up or sideways.
+    `tone` (h × w × 7, half the size): the surroundings' colour of each source, the colour
+    expected of each target, whose difference is added, and the weight of that."""
     factor = np.float32(1.0) + lift * np.float32(abs(sy - ty)) + aside * np.float32(abs(sx - tx))
-    return factor * distance(feat, channels, ty, tx, sy, sx, limit / factor)
+    off = np.float32(0.0)
+    for c in range(3):
+        d = tone[sy >> 1, sx >> 1, c] - tone[ty >> 1, tx >> 1, 3 + c]
+        off += d * d
+    off *= tone[ty >> 1, tx >> 1, 6]
+    rest = limit / factor
+    if off >= rest:
+        return factor * off
+    return factor * (off + distance(feat, channels, ty, tx, sy, sx, rest - off))
 
 
 @kernel
@@ -51,17 +61,17 @@ def mix(state):
 
 
 @kernel
-def measure(feat, channels, ys, xs, ny, nx, dist, lift, aside, start, stop):
+def measure(feat, channels, tone, ys, xs, ny, nx, dist, lift, aside, start, stop):
     """Costs of the present matches."""
     far = np.float32(1e30)
     for t in range(start, stop):
-        dist[t] = cost(feat, channels, ys[t], xs[t], ny[t], nx[t], far, lift, aside)
+        dist[t] = cost(feat, channels, tone, ys[t], xs[t], ny[t], nx[t], far, lift, aside)
 
 
 @kernel
 def search(
-    feat, channels, valid, tmap, ys, xs, old_y, old_x, ny, nx, dist, shifts, lift, aside, start,
-    stop, step, tries, radius, seed,
+    feat, channels, tone, valid, tmap, ys, xs, old_y, old_x, ny, nx, dist, shifts, lift, aside,
+    start, stop, step, tries, radius, seed,
 ):
     """One sweep over targets [start, stop): propagation from the neighbours already swept
     (`step` +1: from above and left, -1: from below and right), some frequent shifts, and a
@@ -84,7 +94,7 @@ def search(
                     cy, cx = old_y[nb] + dy, old_x[nb] + dx
                 if 0 <= cy < height and 0 <= cx < width and valid[cy, cx]:
                     if cy != by or cx != bx:
-                        d = cost(feat, channels, y, x, cy, cx, best, lift, aside)
+                        d = cost(feat, channels, tone, y, x, cy, cx, best, lift, aside)
                         if d < best:
                             by, bx, best = cy, cx, d
         state = mix(np.uint64(t) + np.uint64(seed) * np.uint64(1000003))
@@ -93,7 +103,7 @@ def search(
             s = int(state % np.uint64(len(shifts)))
             cy, cx = y + shifts[s, 0], x + shifts[s, 1]
             if 0 <= cy < height and 0 <= cx < width and valid[cy, cx]:
-                d = cost(feat, channels, y, x, cy, cx, best, lift, aside)
+                d = cost(feat, channels, tone, y, x, cy, cx, best, lift, aside)
                 if d < best:
                     by, bx, best = cy, cx, d
         reach = radius
@@ -105,11 +115,36 @@ def search(
             cy = by - reach + int(state % np.uint64(span))
             cx = bx - reach + int((state >> np.uint64(32)) % np.uint64(span))
             if 0 <= cy < height and 0 <= cx < width and valid[cy, cx]:
-                d = cost(feat, channels, y, x, cy, cx, best, lift, aside)
+                d = cost(feat, channels, tone, y, x, cy, cx, best, lift, aside)
                 if d < best:
                     by, bx, best = cy, cx, d
             reach //= 2
         ny[t], nx[t], dist[t] = by, bx, best
+
+
+@kernel
+def misfit(feat, channels, known, ys, xs, ny, nx, out, start, stop):
+    """What a match leaves unexplained of the known pixels of its target's patch: squared colour
+    differences as a share of the squared deviations from the patch's mean; a nearly flat patch
+    counts as explained."""
+    for t in range(start, stop):
+        y, x, sy, sx = ys[t], xs[t], ny[t], nx[t]
+        count, off = np.float32(1e-6), np.float32(0.0)
+        spread = np.float32(0.0)
+        for c in range(3):
+            total, squares = np.float32(0.0), np.float32(0.0)
+            count = np.float32(1e-6)
+            for dy in range(-R, R + 1):
+                for dx in range(-R, R + 1):
+                    if known[y + dy, x + dx]:
+                        a = feat[y + dy, (x + dx) * channels + c]
+                        d = a - feat[sy + dy, (sx + dx) * channels + c]
+                        off += d * d
+                        total += a
+                        squares += a * a
+                        count += np.float32(1.0)
+            spread += squares - total * total / count
+        out[t] = off / (spread + np.float32(2e-4) * count)
 
 
 @kernel

@@ -3,7 +3,8 @@
 Energy and schedule after Wexler, Shechtman, Irani (2007) and Newson et al. (IPOL 2017), nearest
 neighbours by PatchMatch (Barnes et al. 2009), seams joined as by Perez et al. (2003). Sources are
 the dearer the further away they lie, above all up or down: this continues rooflines, horizons
-and rows of windows, and keeps the light of the place.
+and rows of windows, and keeps the light of the place. The tone that a membrane expects (smooth.py)
+guides which patches are copied, and takes over from them where it predicts better (fuse.py).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from backend.fill.fuse import fuse
 from backend.fill.matches import Field, Settings
 from backend.fill.opencv import OpenCVFill
 from backend.fill.pyramid import Level, build
@@ -39,7 +41,7 @@ class PatchMatchFill:
         inside = hole > 0
         seen = ~inside if known is None else (known > 0) & ~inside
         result = rgb.astype(np.float32, copy=True)
-        levels = build(result, inside, seen, self.settings.gain, control)
+        levels = build(result, inside, seen, self.settings.gain, control, self.settings.guide)
         if not len(levels[0].sources):
             control.note(
                 "Too little known background for PatchMatch: a hole was filled smoothly by Telea."
@@ -62,7 +64,8 @@ class PatchMatchFill:
         assert field is not None
         control.progress(0.95)
         field.copy(result)
-        return result
+        trust = field.trust()
+        return fuse(result, inside, seen, trust, self.settings.shares, control)
 
     def _steps(self, index: int, count: int) -> int:
         fine, coarse = self.settings.em_fine, self.settings.em_coarse

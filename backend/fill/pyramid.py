@@ -1,4 +1,5 @@
-"""The levels PatchMatch works on: padded, with a mask that neither grows nor shrinks."""
+"""The levels PatchMatch works on: padded, with a mask that neither grows nor shrinks, and with
+the tones that guide the search."""
 
 from __future__ import annotations
 
@@ -8,8 +9,12 @@ import cv2
 import numpy as np
 
 from backend.fill.patch_kernels import R
+from backend.fill.smooth import membrane
 from backend.values import Control
 
+TONE = 3  # the level whose colours guide all
+SPREAD = 2.0  # px of that level
+UNSURE = 0.03  # deviation of the expected tone at which it counts half
 TEXTURE = 2  # feature planes after R, G, B: local mean of |d/dx| and |d/dy| (Newson et al. 2017)
 
 
@@ -34,6 +39,7 @@ class Level:
     depth: np.ndarray = field(repr=False)
     valid: np.ndarray = field(repr=False)
     sources: np.ndarray = field(repr=False)
+    tone: np.ndarray = field(repr=False)
 
 
 def halve(
@@ -93,15 +99,16 @@ def make_level(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, gain: float
         hole, seen, feat, hy.astype(np.int32),
         hx.astype(np.int32), ys.astype(np.int32), xs.astype(np.int32), tmap,
         depth.astype(np.float32), valid, np.flatnonzero(valid).astype(np.int32),
+        np.zeros((1, 1, 7), np.float32),
     )
 
 
 def build(
     rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, gain: float, control: Control,
-    most: int = 8,
+    guide: float = 0.0, most: int = 8,
 ) -> list[Level]:
     """Finest level first. Stops when the hole is about as thick as a patch or the picture as
-    small as a few patches, and never where no source patch would be left."""
+    small as a few patches, and never where no source patch would be left. `guide`: see `tones`."""
     weight, cover = known.astype(np.float32), hole.astype(np.float32)
     levels: list[Level] = []
     while len(levels) < most:
@@ -117,4 +124,33 @@ def build(
         if min(mask.shape) < 32 or thick < 3.0:
             break
         rgb, weight, cover = halve(rgb, weight, cover)
+    tones(levels, guide, control)
     return levels
+
+
+def tones(levels: list[Level], guide: float, control: Control) -> None:
+    """Gives each level the colours that guide its search, all from the level TONE: the mean
+    around every known place, and what a membrane expects in the hole. A source whose
+    surroundings have another tone than is expected at the target costs more."""
+    base = levels[min(TONE, len(levels) - 1)]
+    rgb = base.feat.reshape(*base.hole.shape, -1)[R:-R, R:-R, :3]
+    known = base.known[R:-R, R:-R]
+    weight = cv2.GaussianBlur(known.astype(np.float32), (0, 0), SPREAD)
+    around = cv2.GaussianBlur(rgb * known[..., None], (0, 0), SPREAD)
+    around /= np.maximum(weight, 1e-3)[..., None]
+    wanted = membrane(np.ascontiguousarray(rgb), known, control)
+    wanted = cv2.GaussianBlur(wanted, (0, 0), SPREAD)
+    wide_mean = cv2.GaussianBlur(wanted, (0, 0), 2 * SPREAD)
+    spread = cv2.GaussianBlur(wanted * wanted, (0, 0), 2 * SPREAD) - wide_mean * wide_mean
+    # As if each pixel of a patch were off. Where the expected tone changes it is less certain:
+    # there may be an edge, which copies of a tone in between would wash out.
+    sure = guide * (2 * R + 1) ** 2 / (1 + np.maximum(spread, 0).sum(2) / (3 * UNSURE**2))
+    for level in levels:
+        high, wide = level.hole.shape
+        planes = []
+        for plane in (around, wanted, sure.astype(np.float32)):
+            size = (wide - 2 * R, high - 2 * R)
+            inner = np.atleast_3d(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR))
+            edge = [(R, R + high % 2), (R, R + wide % 2), (0, 0)]
+            planes.append(np.pad(inner, edge, mode="edge")[::2, ::2])
+        level.tone = np.concatenate(planes, -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -77,6 +78,18 @@ class Widths:
 
     channels: tuple[int, ...] = (32, 64, 128, 192, 192, 192, 192)
     sizes: tuple[int, ...] = (7, 5, 5, 3, 3, 3, 3)
+
+    @classmethod
+    def of(cls, state: Mapping[str, torch.Tensor]) -> Widths:
+        """Those of trained weights; KeyError where these are of another network."""
+        shapes, name = [state["down.0.conv.conv.weight"].shape], "down.{}.conv.conv.weight"
+        while (key := name.format(len(shapes))) in state:
+            shapes.append(state[key].shape)
+        return cls(tuple(s[0] for s in shapes), tuple(s[-1] for s in shapes))
+
+
+# Trains on one CPU thread: a tenth of the work, at half the size.
+SMALL = Widths((24, 40, 64, 96, 128, 128), (5, 5, 3, 3, 3, 3))
 
 
 class PConvUNet(nn.Module):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from backend.networks.pconv import PConvUNet
+from backend.networks.pconv import SMALL, PConvUNet
 from backend.training.bank import Bank, window_map
 from backend.training.data import BACKGROUNDS, read_folders
 from backend.training.fill_losses import Critics, VGGFeatures, features, paper_losses
@@ -37,25 +37,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vgg", type=Path, help="VGG16 weights for the perceptual losses")
     parser.add_argument("--adversarial", type=float, default=0.0, help="weight of the critics")
     parser.add_argument("--short", type=int, default=320, help="photos' short side in memory, px")
+    parser.add_argument("--side", type=int, default=SIDE, help="side of the training windows, px")
+    parser.add_argument("--small", action="store_true", help="the narrow net, for a CPU")
 
 
 class PhotoSource:
     """Square windows of photos on the device, a function of the seed and the step."""
 
-    def __init__(self, root: Path, device: torch.device, seed: int, short: int) -> None:
+    def __init__(self, root: Path, device: torch.device, seed: int, short: int, side: int) -> None:
         photos = read_folders(root, PHOTOS, short, suffix=None)
         self.bank = Bank([p.rgb for p in photos], short * 3 // 2, device)
-        self.seed = seed
+        self.seed, self.side = seed, side
 
     def batch(self, step: int, count: int) -> torch.Tensor:
-        """count×3×SIDE×SIDE in [0, 1]: windows of 60 to 100 % of the short side, some mirrored."""
+        """count×3×side×side in [0, 1]: windows of 60 to 100 % of the short side, some mirrored."""
         rng = np.random.default_rng((self.seed, step))
         ids = rng.integers(0, len(self.bank), count)
         height, width = self.bank.sizes[ids].T
         side = np.minimum(height, width) * rng.uniform(0.6, 1.0, count)
         x0, y0 = rng.random(count) * (width - side), rng.random(count) * (height - side)
-        maps = window_map(x0, y0, side, side, (SIDE, SIDE), rng.random(count) < 0.5)
-        rgb = self.bank.sample(ids, maps, (SIDE, SIDE), border=True)
+        maps = window_map(x0, y0, side, side, (self.side, self.side), rng.random(count) < 0.5)
+        rgb = self.bank.sample(ids, maps, (self.side, self.side), border=True)
         gain = torch.from_numpy(rng.uniform(0.85, 1.15, (count, 3, 1, 1)).astype(np.float32))
         return (rgb * gain.to(rgb.device)).clamp(0, 1)
 
@@ -82,7 +84,7 @@ class Adversary:
 
 
 def run(args: argparse.Namespace) -> int:
-    net = PConvUNet()
+    net = PConvUNet(SMALL if args.small else None)
     net.frozen = args.fine
     judge, judged_by = features(args.vgg)
     about = {
@@ -95,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     device = trainer.device
     judge = judge.to(device)
     cuda = device.type == "cuda"
-    photos = PhotoSource(args.data, device, settings.seed, args.short)
+    photos = PhotoSource(args.data, device, settings.seed, args.short, args.side)
     holes = HoleSource(args.data, device, settings.seed, 1500 if cuda else 400)
     adversary = Adversary(device, 2e-4) if args.adversarial > 0 else None
     size = args.batch or (48 if cuda else 6)
@@ -113,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     def batches(step: int) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.no_grad():
             truth = photos.batch(step, size).to(memory_format=torch.channels_last)
-            return truth, holes.batch(step, size, SIDE)
+            return truth, holes.batch(step, size, args.side)
 
     trainer.loss = loss
     trainer.run(batches)

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from backend.fill.blend import push_pull
+from backend.fill.fuse import Shares, fuse
+from backend.fill.matches import Settings
 from backend.fill.patchmatch import PatchMatchFill, warm_up
 from backend.fill.plate import fill_plate
 from backend.fill.poisson import blend
 from backend.fill.pyramid import build
+from backend.fill.smooth import membrane
 from backend.values import Cancelled, Control
 
 
@@ -158,3 +161,48 @@ def test_hole_at_the_border_and_tiny_pictures():
         hole = hole_in((height, width), box)
         result = PatchMatchFill().fill(rgb, hole, Control())
         assert np.isfinite(result).all() and np.array_equal(result[hole == 0], rgb[hole == 0])
+
+
+def test_the_membrane_carries_colours_along_rows_and_leaves_known_pixels():
+    rgb = np.zeros((120, 160, 3), np.float32)
+    rgb += np.linspace(0, 1, 120, dtype=np.float32)[:, None, None]
+    hole = hole_in((120, 160), (40, 20, 120, 100)) > 0
+    made = membrane(np.where(hole[..., None], 9, rgb).astype(np.float32), ~hole, Control())
+    assert np.array_equal(made[~hole], rgb[~hole])
+    assert np.abs(made - rgb).max() < 0.02  # a slope is what a membrane gives back
+    sides = np.zeros((120, 160, 3), np.float32)
+    sides[20:100] = 1  # bright at the left and right of the hole, dark above and below
+    made = membrane(sides, ~hole, Control())
+    assert made[60, 80, 0] > 0.6
+
+
+def test_copied_detail_stays_deep_in_the_hole_and_its_tone_comes_from_the_rim():
+    rng = np.random.default_rng(1)
+    copied = np.full((200, 200, 3), 0.4, np.float32)
+    hole = hole_in((200, 200), (40, 40, 160, 160)) > 0
+    detail = rng.normal(0, 0.1, (200, 200, 1)).astype(np.float32)
+    copied[hole] = (0.5 + detail).repeat(3, 2)[hole]
+    made = fuse(copied, hole, ~hole, np.zeros((200, 200), np.float32), Shares(), Control())
+    assert np.array_equal(made[~hole], copied[~hole])
+    middle, rim = np.s_[80:120, 80:120], np.s_[41:159, 41]
+    kept = np.corrcoef(made[middle][..., 0].ravel(), copied[middle][..., 0].ravel())[0, 1]
+    assert kept > 0.97 and 0.8 < made[middle].std() / copied[middle].std() < 1.05
+    assert made[rim].mean() < 0.45  # the step of 0.1 at the rim is more than halved
+    assert 0.41 < made[middle].mean() < 0.49  # half way to the expected tone
+    trusted = fuse(copied, hole, ~hole, np.ones((200, 200), np.float32), Shares(), Control())
+    assert np.abs(trusted - copied).max() < 0.01
+
+
+def test_a_source_of_the_expected_tone_is_preferred():
+    """Noise, bright on the left and dark on the right: the hole's tone follows its place."""
+    rng = np.random.default_rng(4)
+    slope = np.linspace(0.8, 0.2, 240, dtype=np.float32)[None, :, None]
+    rgb = np.clip(slope + rng.normal(0, 0.1, (160, 240, 1)), 0, 1).astype(np.float32).repeat(3, 2)
+    hole = hole_in((160, 240), (70, 20, 170, 140))
+    off = []
+    for guide in (0.0, 4.0):
+        plain = Shares((1.0,) * 6, fade=1e-6, grain=0.0)
+        model = PatchMatchFill(settings=Settings(guide=guide, shares=plain, lift=0, aside=0))
+        made = cv2.GaussianBlur(model.fill(rgb, hole, Control()), (0, 0), 6)
+        off.append(float(np.abs(made - slope)[40:120, 90:150].mean()))
+    assert off[1] < off[0] and off[1] < 0.06
