@@ -205,17 +205,16 @@ def build(
     source, plain, own = native(pixels, both), native(plain, letters), native(colours, both)
     background = native(empty, both)
     limits = stack.Range.of(source)
-    # What became transparent (text alone on an empty layer) is told by the alpha below.
-    contrast = np.maximum(stack.difference(own, background, limits), FAINTEST)
     alpha = np.where(behind > 0, alpha, 0).astype(np.float32)
-    people, taken = stack.cut(plain, background, alpha, contrast, limits)
+    contrast = difference_within(behind, own, background, limits, FAINTEST)
+    people, taken = cut_within(behind, plain, background, alpha, contrast, limits)
     background[..., -1][taken] = 0
     control.check()
     shown = stack.over(background, people, limits)
     line_of = items.owners(letters, seen.lines)
-    reach = ink(stack.difference(source, shown, limits), line_of, seen.lines)
-    nothing = np.zeros(letters.shape, np.float32)
-    text, taken = stack.cut(source, shown, nothing, reach, limits)
+    apart = difference_within(letters, source, shown, limits, 0.0)
+    reach = ink(apart, line_of, seen.lines)
+    text, taken = cut_within(letters, source, shown, np.zeros_like(alpha), reach, limits)
     background[..., -1][taken] = 0
     people[..., -1][taken] = 0
     control.check()
@@ -223,13 +222,39 @@ def build(
     belongs = nearest([mask for _, mask in whole], people[..., -1] > 0)
     for number, (item, _) in enumerate(whole):
         layers += sliced(people, belongs == number, item.kind, item.name)
-    line_of = np.where((text[..., -1] > 0) & (line_of < 0), len(seen.lines), line_of)
-    for number in range(len(seen.lines) + 1):
-        words = seen.lines[number].words if number < len(seen.lines) else ""
-        item = Item(TEXT, words, Box(0, 0, 0, 0), nothing)
+    for number in range(max(1, len(seen.lines))):
+        words = seen.lines[number].words if seen.lines else ""
+        item = Item(TEXT, words, Box(0, 0, 0, 0), letters)
         count = sum(cut.kind == TEXT for cut in layers) + 1
         layers += sliced(text, line_of == number, TEXT, items.layer_name(item, count))
     return limits, Separated(tuple(layers), background, both)
+
+
+def cut_within(
+    where: np.ndarray, source: np.ndarray, below: np.ndarray, alpha: np.ndarray,
+    contrast: np.ndarray, limits: stack.Range,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`stack.cut` where the mask is set, nothing elsewhere."""
+    layer, taken = np.zeros_like(source), np.zeros(where.shape, bool)
+    box = Box.around(where)
+    if box is not None:
+        at = box.slices
+        made, own = stack.cut(source[at], below[at], alpha[at], contrast[at], limits)
+        made[where[at] == 0] = 0
+        layer[at], taken[at] = made, own & (where[at] > 0)
+    return layer, taken
+
+
+def difference_within(
+    where: np.ndarray, a: np.ndarray, b: np.ndarray, limits: stack.Range, least: float
+) -> np.ndarray:
+    """`stack.difference`, at least `least`, in the box of a mask; `least` elsewhere."""
+    result = np.full(where.shape, least, np.float32)
+    box = Box.around(where)
+    if box is not None:
+        at = box.slices
+        result[at] = np.maximum(stack.difference(a[at], b[at], limits), least)
+    return result
 
 
 def ink(apart: np.ndarray, line_of: np.ndarray, lines: Sequence[Any]) -> np.ndarray:

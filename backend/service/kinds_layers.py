@@ -28,8 +28,7 @@ class LayerJob:
 
 
 def _checked(session: Session, arguments: dict[str, Any], *names: str) -> LayerJob:
-    """`image` and `options` and the masks called `names`; all types and sizes are checked before
-    anything is copied."""
+    """`image` and `options` and the masks called `names`, which must have the picture's size."""
     only(arguments, "image", "options", *names)
     options = checks.clean_options(arguments.get("options", ()))
     image = session.image(arguments.get("image"))
