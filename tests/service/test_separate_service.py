@@ -99,7 +99,8 @@ def largest_error(image: Image, reply: SeparateReply) -> float:
     source, shown = unit(image, array(image, image.data)), stacked(image, reply)
     seen = source[..., -1:] > 0
     colours = np.abs(np.where(seen, shown[..., :-1] - source[..., :-1], 0)) * source[..., -1:]
-    return 255 * max(colours.max(), np.abs(shown[..., -1] - source[..., -1]).max())
+    worst = max(colours.max(), np.abs(shown[..., -1] - source[..., -1]).max())
+    return round(255 * worst, 9)  # one level is one level, whatever 254 / 255 is in binary
 
 
 SAMPLE = (ROOT / "plugin/demo/sample.png", "SUMMER SALE", (0.42, 0.42))

@@ -74,7 +74,7 @@ def error(result: Separated, pixels: np.ndarray, hidden: str = "") -> np.ndarray
     source = full(pixels).astype(np.float64) / top
     seen = source[..., 3:] > 0
     apart = np.abs(np.where(seen, shown, 0) - np.where(seen, source, 0))
-    return np.maximum(apart[..., :3].max(2) * source[..., 3], apart[..., 3]) * 255
+    return np.round(np.maximum(apart[..., :3].max(2) * source[..., 3], apart[..., 3]) * 255, 9)
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)
