@@ -20,6 +20,9 @@ STROKE, EFFECT = 0.38, 0.5  # thresholds of the mask
 BEYOND = 0.6  # the net's certainty from which strokes count beyond the ends of a box
 LIKELIEST = 0.7  # what the net's map is stretched to in a line
 FINEST = 110  # px, height of a line's box in the crop where its colours are looked at
+DENSE = 0.7  # share of a box from which strokes count as a block
+DISK = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 ROUNDS = 3  # how often a line may be followed beyond the detector's box
 
 
@@ -102,10 +105,35 @@ def mask_of(text: np.ndarray, effect: np.ndarray, boxes: list[Region]) -> np.nda
     for box in sorted(boxes, key=lambda r: -r.height):
         corners = box.corners(grow=0.3 * box.height).round().astype(np.int32)
         cv2.fillConvexPoly(small, corners, int(box.height < SMALL))
-    wide = cv2.dilate(solid & (1 - small), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
-    slim = cv2.dilate(solid & small, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
-    marked = (np.maximum(wide, slim) > 0) | (effect > EFFECT)
-    return marked.astype(np.uint8) * np.uint8(255)
+    wide = cv2.dilate(solid & (1 - small), DISK)
+    slim = cv2.dilate(solid & small, CROSS)
+    marked = np.maximum(wide, slim)
+    for box in boxes:
+        thin_out(marked, text, box)
+    return np.where((marked > 0) | (effect > EFFECT), np.uint8(255), np.uint8(0))
+
+
+def thin_out(marked: np.ndarray, text: np.ndarray, box: Region) -> None:
+    """Strokes that, widened, fill a line's box are taken less wide, then only where they are
+    surer: small and bold letters would become a block otherwise."""
+    corners = box.corners()
+    h, w = text.shape
+    x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [w, h])
+    x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, [w, h])
+    if x1 <= x0 or y1 <= y0:
+        return
+    part, seen = marked[y0:y1, x0:x1], text[y0:y1, x0:x1]
+    inside = np.zeros(part.shape, np.uint8)
+    cv2.fillConvexPoly(inside, (corners - (x0, y0)).round().astype(np.int32), 1)
+    within = inside > 0
+    if not within.any():
+        return
+    steps = [lambda: cv2.dilate((seen > STROKE).astype(np.uint8), CROSS), lambda: seen > STROKE,
+             lambda: seen > 0.5, lambda: seen > 0.7]  # fmt: skip
+    for step in steps:
+        if part[within].mean() <= DENSE:
+            return
+        part[within] = np.minimum(part, step())[within]
 
 
 @dataclass(frozen=True)

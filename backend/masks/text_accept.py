@@ -12,7 +12,7 @@ from backend.masks.strokes import Strokes
 from backend.masks.text_lines import HUES, Region, overlap
 
 # Least (detector's score, strength of the strokes) of a line that stands alone: either will do.
-ALONE = ((0.82, 0.5), (0.75, 0.72))
+ALONE = ((0.82, 0.5), (0.78, 0.62), (0.75, 0.72))
 # A box so high that patterns are easily taken for letters must be clearer: share of the picture's
 # short side from which it is, and what it needs.
 HUGE, CLEAR = 0.25, ((0.92, 0.6), (0.85, 0.68))

@@ -14,25 +14,28 @@ from backend.masks.text_lines import HUES, Region, merge
 from backend.values import Control
 
 CLEAR = 0.75  # least score of a line that is seen in the hues alone
-TILE, OVERLAP = 640, 96
+TILE, OVERLAP = 512, 96
 CELL = 16  # pixels; small print is looked for in cells of this size
 
 
 @dataclass(frozen=True)
 class Passes:
     """Long sides in px of the passes over the whole picture: `main` (a share of the detector's
-    favourite), `headlines` for letters as high as half the page, `hues`; `tiles` at full size."""
+    favourite), `headlines` for letters as high as half the page, `hues`; most `tiles` for small
+    print and how far they are enlarged."""
 
     main: float
     headlines: int
     hues: int
-    tiles: int | None = None
+    tiles: int
+    tile_scale: float
 
 
-THOROUGH = Passes(1.0, 384, 640)
+# letters of 8 px are seen surely at 1.5 times their size; 60 tiles take about half a minute
+THOROUGH = Passes(1.0, 384, 640, 60, 1.5)
 # A picture of up to QUICK_PIXELS that is larger than the detector's favourite size is answered
 # within a second: time goes with the pixels seen.
-QUICK, QUICK_PIXELS = Passes(0.7, 256, 448, 1), 3_000_000
+QUICK, QUICK_PIXELS = Passes(0.7, 256, 384, 1, 0.75), 3_000_000
 
 
 class LineDetector(Protocol):
@@ -64,7 +67,7 @@ def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> l
         for n, (y, x) in enumerate(tiles):
             control.progress(0.5 + 0.5 * n / len(tiles))
             tile = rgb[y : y + TILE, x : x + TILE]
-            inner = detector.find(tile, 1.0, control)
+            inner = detector.find(tile, passes.tile_scale, control)
             found += [r.scaled(1, 1, x, y) for r in inner if not cut_off(r, y, x, rgb.shape[:2])]
     return merge(found)
 
@@ -122,7 +125,7 @@ def tiles_with_small_print(
         cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, box),
     )
     size = (max(1, rgb.shape[1] // CELL), max(1, rgb.shape[0] // CELL))
-    strokes = cv2.resize((thin > 28).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    strokes = densest(thin > 28, size)
     flat = cv2.resize((thin < 9).astype(np.float32), size, interpolation=cv2.INTER_AREA)
     flat = cv2.blur(flat, (3, 3))
     likely = ((strokes > 0.10) & (strokes < 0.65) & (flat > 0.22)).astype(np.uint8)
@@ -144,6 +147,15 @@ def tiles_with_small_print(
             chosen.append(corner)
             cells[:] = 0
     return chosen
+
+
+def densest(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Share of set points in cells of CELL px, in that of four positions half a cell apart where
+    it is largest: a line's letters may lie across two rows of cells. `size` is (columns, rows)."""
+    half = (2 * size[0], 2 * size[1])
+    share = cv2.resize(points.astype(np.float32), half, interpolation=cv2.INTER_AREA)
+    near = cv2.blur(share, (2, 2), anchor=(0, 0), borderType=cv2.BORDER_REPLICATE)
+    return np.max([near[y::2, x::2] for y in (0, 1) for x in (0, 1)], axis=0)
 
 
 def _cells(grid: np.ndarray, corner: tuple[int, int], fx: float, fy: float) -> np.ndarray:

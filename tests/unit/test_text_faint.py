@@ -1,0 +1,149 @@
+"""Faint lines in the colours of their own letters, and the renderer for training on a CPU."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from backend.masks import strokes, text_accept, text_faint
+from backend.masks.text_lines import Region
+from backend.values import Control
+
+
+def watermark() -> tuple[np.ndarray, np.ndarray]:
+    """A translucent line over bricks of many colours: the picture and the letters' bool map."""
+    rng = np.random.default_rng(5)
+    bricks = rng.integers(30, 226, (13, 40, 3)).repeat(24, 0).repeat(24, 1).astype(np.float32)
+    bricks = cv2.GaussianBlur(bricks, (0, 0), 1.0)[:300, :960]
+    sheet = Image.new("L", (960, 300))
+    ImageDraw.Draw(sheet).text((60, 110), "Preview only copy", 255, ImageFont.load_default(70))
+    cover = np.asarray(sheet, np.float32)[..., None] / 255
+    picture = bricks + (np.array([250, 60, 200]) - bricks) * cover * 0.45
+    return picture.round().astype(np.uint8), cover[..., 0] > 0.5
+
+
+def known_part(picture: np.ndarray, letters: np.ndarray) -> strokes.Strokes:
+    """What the stroke net would say of the first word, in its box."""
+    rows, columns = np.nonzero(letters[:, :330])
+    x0, x1, y0, y1 = columns.min(), columns.max(), rows.min() - 8, rows.max() + 8
+    region = Region((x0 + x1) / 2, (y0 + y1) / 2, float(x1 - x0), float(y1 - y0), 0.0, 0.9)
+    crop = strokes.cut(picture, region)
+    size = crop.rgb.shape[1::-1]
+    text = cv2.warpAffine(letters.astype(np.float32), crop.matrix, size) * 0.7
+    return strokes.Strokes(crop, text, text * 0, text * 0)
+
+
+def test_letters_that_share_no_colour_stand_out_in_their_own_view():
+    picture, letters = watermark()
+    item = known_part(picture, letters)
+    assert text_faint.contrast(item) < text_faint.FAINT
+    (view,) = text_faint.views(picture, [item], Control())
+    grey = view.image[..., 0].astype(np.float32)
+    rest = np.zeros_like(letters)
+    rest[90:210, 360:700] = True  # words that the view was not made from
+
+    def apart(values: np.ndarray) -> float:
+        ink, ground = values[letters & rest], values[~letters & rest]
+        return float((ink.mean() - ground.mean()) / ((ink.std() + ground.std()) / 2))
+
+    plain = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    assert apart(grey) > 1.2 > 2 * abs(apart(plain))
+    assert (grey[letters & rest] > 135).mean() > 0.7
+
+
+def test_clear_lines_get_no_view():
+    picture, letters = watermark()
+    picture[letters] = (255, 255, 255)
+    picture[~letters] //= 4
+    assert text_faint.views(picture, [known_part(picture, letters)], Control()) == []
+
+
+def test_only_lines_linked_to_the_known_one_are_taken_from_a_view():
+    view = text_faint.View(np.full((400, 900, 3), 80, np.uint8), Region(200, 100, 200, 40, 0, 0.9))
+
+    class Seen:
+        coarse = 1024
+
+        def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
+            x0, y0 = text_faint.window(view.known, (400, 900))[:2]
+            return [r.scaled(1, 1, -x0, -y0) for r in (
+                Region(300, 100, 420, 42, 0.0, 0.9),  # the whole line
+                Region(250, 150, 300, 30, 0.0, 0.8),  # the one below
+                Region(250, 190, 300, 30, 0.0, 0.8),  # below that one
+                Region(850, 280, 60, 30, 0.0, 0.9),  # alone
+                Region(300, 100, 400, 40, 1.2, 0.9),  # another way
+                Region(620, 100, 100, 40, 0.0, 0.4),  # doubtful
+            )]  # fmt: skip
+
+    found = text_faint.lines_in(view, 2, Seen(), Control())
+    assert sorted(round(r.cy) for r in found) == [100, 150, 190]
+    assert all(r.view == 2 and r.cx < 400 for r in found)
+
+
+def test_a_view_replaces_what_it_shows_more_clearly():
+    def item(cx: float, strongest: float, score: float, number: int) -> strokes.Strokes:
+        region = Region(cx, 100, 200, 40, 0.0, score, number)
+        crop = strokes.cut(np.zeros((200, 900, 3), np.uint8), region)
+        return strokes.Strokes(crop, crop.hint * strongest, crop.hint * 0, crop.hint * 0)
+
+    faint, sure = item(150, 0.6, 0.8, 0), item(500, 0.85, 0.9, 0)
+    clear, same, doubtful = (item(150, 0.8, 0.9, 2), item(500, 0.86, 0.9, 2),
+                             item(750, 0.5, 0.9, 2))
+    left = text_accept.instead([faint, sure], [clear, same, doubtful])
+    assert [id(x) for x in left] == [id(sure), id(clear), id(same)]
+
+
+def test_the_quick_renderer_labels_what_it_draws():
+    pytest.importorskip("torch")
+    from backend.training import render_text as rt
+    from backend.training.render_text_quick import KERNELS, QuickRenderer
+
+    sheet = Image.new("L", (400, 100))
+    ImageDraw.Draw(sheet).text((10, 10), "Summer 20%", 255, ImageFont.load_default(60))
+    ink = np.asarray(sheet)
+    ys, xs = np.nonzero(ink)
+    coverage, distance, width = rt.strip(ink[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1])
+    atlas = rt.Atlas(coverage[None], distance[None], np.array([width], np.float32),
+                     np.zeros(1), np.zeros(1, bool))
+    draw = QuickRenderer(atlas, np.full((2, 200, 300, 3), 128, np.uint8))
+    images, kernels = draw.batch(6, 256, seed=4)
+    assert images.shape == (6, 3, 256, 256) and kernels.shape == (6, 64, 64)
+    again = draw.batch(6, 256, seed=4)
+    assert (again[0] == images).all() and (again[1] == kernels).all()
+    assert (draw.batch(6, 256, seed=5)[0] != images).any()
+    assert kernels.max() == KERNELS and (kernels == 0).any()
+    import torch
+
+    from backend.training.text import nested
+
+    maps = nested(torch.from_numpy(kernels).float()).numpy()
+    assert (maps[:, 1:] <= maps[:, :-1]).all()  # each kernel lies in the larger one
+    # on flat ground the letters are where the text map is
+    rng = np.random.default_rng(0)
+    draw.ground = lambda side, _: np.full((side, side, 3), 128, np.float32)
+    scenes = [draw.scene(256, rng) for _ in range(6)]
+    changed = np.stack([np.abs(s.image - 128).max(2) > 40 for s in scenes])
+    cells = changed.reshape(6, 64, 4, 64, 4).any((2, 4))
+    inside = np.stack([cv2.dilate(s.taken, np.ones((5, 5))) > 0 for s in scenes])
+    assert (cells & ~inside).sum() < 0.12 * cells.sum()
+
+
+def test_psenet_starts_from_an_encoder_of_the_same_form(tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    from backend.networks.psenet import LightPSENet
+    from backend.training.text import start_from
+    from backend.values import BadInput
+
+    net = LightPSENet()
+    encoder = {k: torch.randn_like(v).contiguous() for k, v in net.backbone.state_dict().items()
+               if v.is_floating_point()}
+    save_file({**encoder, "head.weight": torch.zeros(3)}, tmp_path / "people.safetensors")
+    assert start_from(net, tmp_path / "people.safetensors") == len(encoder)
+    assert torch.equal(net.backbone.state_dict()["stem.0.weight"], encoder["stem.0.weight"])
+    save_file({"stem.0.weight": torch.zeros(2, 2)}, tmp_path / "other.safetensors")
+    with pytest.raises(BadInput, match="no encoder"):
+        start_from(net, tmp_path / "other.safetensors")
