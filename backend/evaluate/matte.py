@@ -123,7 +123,7 @@ def learned(args: argparse.Namespace) -> list[tuple[str, Any]]:
     store, result = ModelStore(args.device), []
     for entry in catalogue.entries("matte"):
         chosen = args.matte_model in (None, entry.name)
-        if chosen and installed(entry):
+        if entry.files and chosen and installed(entry):
             result.append((entry.name, store.get("matte", entry.name, Control())))
     return result
 

@@ -133,7 +133,7 @@ def joined(found: np.ndarray, near: np.ndarray) -> np.ndarray:
     """The parts of `found` that touch `near`."""
     both = (found | near).astype(np.uint8)
     _, labels = cv2.connectedComponents(both, connectivity=8)
-    labels = np.asarray(labels)
+    labels = np.asarray(labels, np.int32)
     keep = np.zeros(int(labels.max()) + 1, bool)
     keep[np.unique(labels[near])] = True
     keep[0] = False

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from backend.matte.band import UNSURE
+from backend.matte.matting import CLOSED_FORM
 from backend.models.interfaces import Description
 from backend.values import Control
 
@@ -54,6 +55,26 @@ class LearnedMatte:
         with torch.inference_mode():
             x = torch.from_numpy(planes).permute(2, 0, 1)[None].to(self.device)
             return torch.sigmoid(self.net(x))[0, 0, :height, :width].float().cpu().numpy()
+
+
+class ClosedForm:
+    """The solver alone: nothing learned that it should believe."""
+
+    description = CLOSED_FORM
+
+    def opinion(
+        self, image: np.ndarray, trimap: np.ndarray, control: Control
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Two H×W float32 planes of zeros."""
+        nothing = np.zeros(trimap.shape, np.float32)
+        return nothing, nothing
+
+
+def load_closed_form(
+    entry: Any, files: dict[str, Path], device: str, control: Control
+) -> ClosedForm:
+    """The loader of `matte-closed-form`, which has no files and runs on the CPU."""
+    return ClosedForm()
 
 
 def load(entry: Any, files: dict[str, Path], device: str, control: Control) -> LearnedMatte:

@@ -15,8 +15,10 @@ import numpy as np
 
 from backend.matte import band
 from backend.matte.band import IN, OUT, UNSURE
+from backend.models.interfaces import Description
 from backend.values import BadInput, Box, Control
 
+CLOSED_FORM = Description("matte-closed-form", "cpu")
 MARGIN = 24  # px of sure pixels around the band of a crop
 TILE, OVERLAP = 1024, 96  # px
 BELIEF = 2e-3  # weight of a wholly confident opinion, against the Laplacian's rows

@@ -239,6 +239,20 @@ ENTRIES: list[Entry] = [
         "text-strokes", "helper", "Clean Plate's own stroke net, used by every text model", "MIT",
         10, "backend.masks.strokes:load", _weights("text-strokes"), builtin=True,
     ),
+    # matte
+    Entry(
+        "matte-closed-form", "matte",
+        "Closed form with colour pairs (Levin et al. 2008, He et al. 2011), no weights", "MIT", 50,
+        "backend.matte.learned:load_closed_form", builtin=True,
+    ),
+    Entry(
+        "matte-unet", "matte", "Clean Plate's own matting U-Net, trained against critics", "MIT",
+        20, "backend.matte.learned:load", _weights("matte-unet"), builtin=True,
+    ),
+    Entry(
+        "matte-encoder", "matte", "Clean Plate's own plain encoder-decoder matte", "MIT", 10,
+        "backend.matte.learned:load", _weights("matte-encoder"), builtin=True,
+    ),
     # fill
     Entry(
         "big_lama", "fill", "LaMa, big (Suvorov et al. 2021; IOPaint's TorchScript)", "Apache-2.0",

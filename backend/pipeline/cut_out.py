@@ -17,6 +17,7 @@ from backend import __version__
 from backend.layers.depth import opaque_value
 from backend.masks import combine
 from backend.matte import foreground, matte
+from backend.matte.matting import CLOSED_FORM
 from backend.models import device as devices
 from backend.models.interfaces import Description
 from backend.models.store import ModelStore
@@ -73,7 +74,8 @@ def cut_out(
         made = np.zeros((*source.shape, 4), pixels.dtype)
         soft = 0
     else:
-        made, soft = cut(source, subject, probability, store, options, control)
+        models["matte"] = CLOSED_FORM
+        made, soft = cut(source, subject, probability, control)
     result = CutOut(made, subject, found)
     result.report = report_of(source, result, models, options, store)
     result.report |= {"subject": asked, "soft_pixels": soft}
@@ -137,8 +139,7 @@ def find_people(
 
 
 def cut(
-    source: Source, subject: np.ndarray, probability: np.ndarray | None, store: ModelStore,
-    options: CleanOptions, control: Control,
+    source: Source, subject: np.ndarray, probability: np.ndarray | None, control: Control
 ) -> tuple[np.ndarray, int]:
     """(H×W×4 pixels of the source's dtype, how many of them are soft)."""
     pixels = source.pixels

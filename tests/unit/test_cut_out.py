@@ -53,7 +53,7 @@ def test_people_stay_and_everything_else_goes(dtype: Any) -> None:
     assert whole[35:85, 25:35].all() and whole[35:85, 75:85].all()
     assert (result.pixels[:, 100:] == 0).all() and (result.pixels[alpha == 0] == 0).all()
     assert result.report["subject"] == "people" and result.report["models"] == {
-        "people": "red-people"}
+        "people": "red-people", "matte": "matte-closed-form"}
     assert result.report["depth"] == {np.uint8: 8, np.uint16: 16, np.float32: 32}[dtype]
 
 
