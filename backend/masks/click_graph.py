@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 import torch
 
-from backend.masks import click_edges, click_points
+from backend.masks import click_edges, click_fine, click_merge, click_points
 from backend.masks import click_regions as regions
 from backend.masks.click_grabcut import GrabCutClick
+from backend.masks.click_windows import LONGEST, cut_off, first_window, scaled, within
 from backend.models.interfaces import Description, Embedding
 from backend.networks.click_graph import (
     Graph,
@@ -32,10 +33,13 @@ from backend.networks.click_graph import (
 from backend.values import Box, Control, Point
 
 PASSES = 3
+EARLY = 3  # clicks up to which an answer may change anywhere
+DEPTH = 5.0  # of a correction's depth: how far around it the net's new answer counts
+ANYWHERE = 0.2  # share of the new answer elsewhere
 FEW = 0.012  # an object that fills less of its window than this gets a crop of its own
 LATER = 0.25  # the same once the object has been corrected: then its outline matters
+EXACT = 0.006  # of the long side: around a click its word is final
 MARGIN = 0.4  # of the object's box, on each side of its crop
-LONGEST = 3.0  # aspect from which only a window around the click is looked at
 CUT_LONG = 160  # px, long side of the quick GrabCut
 DOUBT, AGREED = 0.3, 1.4  # in log odds
 CONTRADICTION = 0.035  # of the long side: how far a click repairs what regions cannot tell apart
@@ -82,6 +86,7 @@ class Looked:
 
     rgb: np.ndarray
     windows: dict[Box, Known] = field(default_factory=dict)
+    fine: dict[Box, click_fine.Fine] = field(default_factory=dict)
 
 
 class GraphClick:
@@ -98,7 +103,10 @@ class GraphClick:
         height, width = rgb.shape[:2]
         looked = Looked(rgb)
         if max(height, width) <= LONGEST * min(height, width):
-            self._window(looked, Box(0, 0, width, height))
+            window = Box(0, 0, width, height)
+            self._window(looked, window)
+            control.check()
+            self._detail(looked, window)
         control.check()
         return Embedding((height, width), looked)
 
@@ -113,22 +121,115 @@ class GraphClick:
         """H×W float32 in [0, 1], 0 far from the object. Raises BadInput (see click_points)."""
         click_points.check(embedding.size, positives, negatives, box, previous)
         looked: Looked = embedding.data
-        window = _first_window(embedding.size, positives, box)
-        found = self._ask(looked, window, positives, negatives, box, previous)
-        few = FEW if previous is None and len(positives) + len(negatives) < 2 else LATER
-        crop = self._closer(looked, window, found, positives, few)
-        if crop != window:
-            scale = found.shape[1] / window.width
-            x0, y0 = int((crop.x0 - window.x0) * scale), int((crop.y0 - window.y0) * scale)
-            part = found[y0 : y0 + max(1, int(crop.height * scale)),
-                         x0 : x0 + max(1, int(crop.width * scale))]
-            closer = self._ask(looked, crop, positives, negatives, box, previous, part)
-            if closer.max() > 0.5 and not _cut_off(closer > 0.5, crop, window):
-                found, window = closer, crop
-        result = np.zeros(embedding.size, np.float32)
-        result[window.slices] = click_edges.full_size(found, looked.rgb[window.slices])
+        wrong = [] if previous is None else click_merge.contradicted(
+            previous, positives, negatives)
+        window = first_window(embedding.size, positives, box)
+        crop = self._familiar(looked, window, previous, positives, wrong)
+        found = None
+        if crop is not None:
+            before = self._shrunk(looked, crop, previous)
+            found = self._ask(looked, crop, positives, negatives, box, before)
+            if cut_off(found > 0.5, crop, window):
+                found = None
+            else:
+                window = crop
+        if found is None:
+            found, window, before = self._look(
+                looked, window, positives, negatives, box, previous)
+        if wrong:
+            found = self._corrected(looked, window, found, before, positives, negatives)
+        if previous is not None and wrong and len(positives) + len(negatives) > EARLY:
+            result = click_merge.merge(previous, found, before, looked.rgb, window, wrong)
+        else:
+            result = np.zeros(embedding.size, np.float32)
+            result[window.slices] = click_edges.full_size(found, looked.rgb[window.slices])
         _obey(result, found, window, positives, negatives)
+        reach = max(1, round(EXACT * max(embedding.size)))
+        click_merge.fulfil(result, positives, negatives, reach)
         return result
+
+    def _look(
+        self, looked: Looked, window: Box, positives: tuple[Point, ...],
+        negatives: tuple[Point, ...], box: Box | None, previous: np.ndarray | None,
+    ) -> tuple[np.ndarray, Box, np.ndarray | None]:
+        """The answer in the whole window, or in a crop around what was found where it is small;
+        the window it is of, and the previous answer shrunk as it is."""
+        before = self._shrunk(looked, window, previous)
+        found = self._ask(looked, window, positives, negatives, box, before)
+        first = previous is None and len(positives) + len(negatives) < 2
+        crop = self._closer(looked, window, found, positives, FEW if first else LATER)
+        if crop == window:
+            if first:  # what corrections will look at is made now, so that they are quick
+                later = self._closer(looked, window, found, positives, LATER)
+                self._detail(looked, later)
+            return found, window, before
+        scale = found.shape[1] / window.width
+        x0, y0 = int((crop.x0 - window.x0) * scale), int((crop.y0 - window.y0) * scale)
+        part = found[y0 : y0 + max(1, int(crop.height * scale)),
+                     x0 : x0 + max(1, int(crop.width * scale))]
+        nearer = self._shrunk(looked, crop, previous)
+        closer = self._ask(looked, crop, positives, negatives, box, nearer, part)
+        self._detail(looked, crop)
+        if closer.max() > 0.5 and not cut_off(closer > 0.5, crop, window):
+            return closer, crop, nearer
+        return found, window, before
+
+    def _familiar(
+        self, looked: Looked, window: Box, previous: np.ndarray | None,
+        positives: tuple[Point, ...], wrong: list[tuple[Point, bool]],
+    ) -> Box | None:
+        """A crop looked at before that holds the answer so far and the new clicks."""
+        if previous is None or not wrong:
+            return None
+        place = click_points.bounding(previous > 0.5)
+        if place is None:
+            return None
+        points = [*positives, *(p for p, _ in wrong)]
+        xs = [place.x0, place.x1, *(p[0] for p in points)]
+        ys = [place.y0, place.y1, *(p[1] for p in points)]
+        return _holding(looked, window, (min(xs), min(ys), max(xs), max(ys)))
+
+    def _shrunk(
+        self, looked: Looked, window: Box, previous: np.ndarray | None,
+    ) -> np.ndarray | None:
+        """The previous answer (the whole picture's) as large as the window's shrunk picture."""
+        if previous is None:
+            return None
+        h, w = self._window(looked, window).labels.shape
+        return cv2.resize(previous[window.slices].astype(np.float32, copy=False), (w, h),
+                          interpolation=cv2.INTER_AREA)
+
+    def _detail(self, looked: Looked, window: Box) -> click_fine.Fine:
+        known = self._window(looked, window)
+        if window not in looked.fine:
+            looked.fine[window] = click_fine.make(known.small, known.lab)
+        return looked.fine[window]
+
+    def _corrected(
+        self, looked: Looked, window: Box, found: np.ndarray, before: np.ndarray | None,
+        positives: tuple[Point, ...], negatives: tuple[Point, ...],
+    ) -> np.ndarray:
+        """The answer before and, around the clicks that it contradicts, the net's new one,
+        divided among the clicks in detail. A click deep in what was wrong reaches far."""
+        assert before is not None
+        h, w = found.shape
+        clicks = within(window, (w, h), positives, negatives)
+        inside = (before > 0.5).astype(np.uint8)
+        depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3) + cv2.distanceTransform(
+            1 - inside, cv2.DIST_L2, 3)
+        wrong = [(x, y, float(depth[y, x])) for x, y, adds in clicks if bool(inside[y, x]) != adds]
+        ys, xs = np.ogrid[:h, :w]
+        new = np.full((h, w), ANYWHERE, np.float32)
+        for x, y, radius in wrong:
+            far = (xs - x) ** 2 + (ys - y) ** 2
+            near = np.exp(-far / (DEPTH * max(2.0, radius)) ** 2)
+            np.maximum(new, ANYWHERE + (1 - ANYWHERE) * near, out=new)
+        mixed = before + new * (found - before)
+        fine = click_fine.walk(self._detail(looked, window), mixed, clicks, wrong)
+        keep = click_points.touched(
+            fine > 0.5, [Point(x, y) for x, y, adds in clicks if adds], None)
+        rim = cv2.dilate(keep.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+        return np.where(rim, fine, 0).astype(np.float32)
 
     def _window(self, looked: Looked, window: Box) -> Known:
         if window not in looked.windows:
@@ -138,7 +239,9 @@ class GraphClick:
             made = regions.make(small, regions.COUNT if whole else regions.CLOSER)
             lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) / 50
             if len(looked.windows) > 5:  # of many crops the oldest goes
-                del looked.windows[list(looked.windows)[1]]
+                oldest = list(looked.windows)[1]
+                del looked.windows[oldest]
+                looked.fine.pop(oldest, None)
             looked.windows[window] = Known(small, lab, made.labels, build(self.net, made))
         return looked.windows[window]
 
@@ -147,20 +250,16 @@ class GraphClick:
         negatives: tuple[Point, ...], box: Box | None, previous: np.ndarray | None,
         guess: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Probability of each pixel of the window's shrunk picture; `previous` is the whole
-        picture's answer to the clicks before, `guess` one for the window to start from."""
+        """Probability of each pixel of the window's shrunk picture; `previous` is the answer to
+        the clicks before at that size, `guess` one for the window to start from."""
         known = self._window(looked, window)
         labels, g = known.labels, known.graph
         h, w = labels.shape
         sx, sy = w / window.width, h / window.height
 
-        def inside(points: tuple[Point, ...]) -> list[tuple[int, int]]:
-            return [(min(w - 1, int((x - window.x0 + 0.5) * sx)),
-                     min(h - 1, int((y - window.y0 + 0.5) * sy)))
-                    for x, y in points
-                    if window.x0 <= x < window.x1 and window.y0 <= y < window.y1]
-
-        adds, takes = inside(positives), inside(negatives)
+        clicks = within(window, (w, h), positives, negatives)
+        adds = [(x, y) for x, y, kind in clicks if kind]
+        takes = [(x, y) for x, y, kind in clicks if not kind]
         plus = torch.tensor(sorted({int(labels[y, x]) for x, y in adds}), dtype=torch.long)
         minus = sorted({int(labels[y, x]) for x, y in takes} - set(plus.tolist()))
         less = torch.tensor(minus, dtype=torch.long)
@@ -173,9 +272,7 @@ class GraphClick:
             drawn = self._mean(plane, known)
         before = first_guess(g, plus, drawn)
         if previous is not None:
-            plane = cv2.resize(previous[window.slices].astype(np.float32), (w, h),
-                               interpolation=cv2.INTER_AREA)
-            before = self._mean(plane, known)
+            before = self._mean(previous, known)
         if guess is not None and guess.size:
             plane = cv2.resize(guess, (w, h), interpolation=cv2.INTER_LINEAR)
             before = self._mean(plane, known)
@@ -191,7 +288,7 @@ class GraphClick:
             pixels = _second_opinion(pixels, known.small, adds[0])
         _repair(pixels, known, adds, takes)
         keep = click_points.touched(pixels > 0.5, [Point(*p) for p in adds],
-                                    None if drawn is None else _scaled(box, window, sx, sy))
+                                    None if drawn is None else scaled(box, window, sx, sy))
         rim = cv2.dilate(keep.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
         return np.where(rim, pixels, 0).astype(np.float32)
 
@@ -222,16 +319,27 @@ class GraphClick:
         )
         if max(wanted.width, wanted.height) > 0.75 * max(window.width, window.height):
             return window
-        slack = room / 4
-        for known in looked.windows:
-            holds = (known.x0 <= max(window.x0, min(xs) - slack)
-                     and known.y0 <= max(window.y0, min(ys) - slack)
-                     and known.x1 >= min(window.x1, max(xs) + slack)
-                     and known.y1 >= min(window.y1, max(ys) + slack))
-            if known != window and holds and (
-                    max(known.width, known.height) < 2 * max(wanted.width, wanted.height)):
-                return known
-        return wanted
+        held = (min(xs), min(ys), max(xs), max(ys))
+        return _holding(looked, window, held, room / 4, wanted) or wanted
+
+
+def _holding(
+    looked: Looked, window: Box, held: tuple[float, float, float, float], slack: float = 2.0,
+    wanted: Box | None = None,
+) -> Box | None:
+    """A known crop of `window` around `held` (x0, y0, x1, y1), and not far larger than wanted."""
+    x0, y0, x1, y1 = held
+    for known in reversed(looked.windows):
+        if known == window or not (
+                known.x0 <= max(window.x0, x0 - slack) and known.y0 <= max(window.y0, y0 - slack)
+                and known.x1 >= min(window.x1, x1 + slack)
+                and known.y1 >= min(window.y1, y1 + slack)):
+            continue
+        side = max(x1 - x0, y1 - y0) * 1.5 + 16 if wanted is None else max(
+            wanted.width, wanted.height)
+        if max(known.width, known.height) < 2 * side:
+            return known
+    return None
 
 
 def _second_opinion(
@@ -244,37 +352,6 @@ def _second_opinion(
     sure = np.clip(pixels, 1e-4, 1 - 1e-4)
     logit = np.log(sure / (1 - sure)) + DOUBT + AGREED * like
     return (1 / (1 + np.exp(-logit))).astype(np.float32)
-
-
-def _first_window(size: tuple[int, int], positives: tuple[Point, ...], box: Box | None) -> Box:
-    """The whole picture, or of a very long one the part around the clicks."""
-    height, width = size
-    long = int(LONGEST * min(height, width))
-    if max(height, width) <= long:
-        return Box(0, 0, width, height)
-    along = [p[0] if width > height else p[1] for p in positives]
-    if box is not None:
-        along += [box[0], box[2] - 1] if width > height else [box[1], box[3] - 1]
-    step = max(1, long // 4)  # steps keep the window the same for near clicks
-    span = max(long, int(max(along) - min(along)) + long // 2)
-    start = int((max(along) + min(along)) / 2 - span / 2) // step * step
-    start = max(0, min(start, max(height, width) - span))
-    end = min(max(height, width), start + span)
-    return Box(start, 0, end, height) if width > height else Box(0, start, width, end)
-
-
-def _cut_off(mask: np.ndarray, crop: Box, window: Box) -> bool:
-    """Whether the object runs out of the crop where the picture goes on."""
-    sides = ((mask[0], crop.y0 > window.y0), (mask[-1], crop.y1 < window.y1),
-             (mask[:, 0], crop.x0 > window.x0), (mask[:, -1], crop.x1 < window.x1))
-    return any(inner and side.mean() > 0.04 for side, inner in sides)
-
-
-def _scaled(box: Box | None, window: Box, sx: float, sy: float) -> Box | None:
-    if box is None:
-        return None
-    return Box(int((box[0] - window.x0) * sx), int((box[1] - window.y0) * sy),
-               int((box[2] - window.x0) * sx), int((box[3] - window.y0) * sy))
 
 
 def _repair(

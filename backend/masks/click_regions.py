@@ -79,7 +79,7 @@ def make(rgb: np.ndarray, aim: int = COUNT) -> Regions:
         (size / size.mean())[:, None], (border > 0).astype(np.float32)[:, None],
         centre - np.array([width, height], np.float32) / long / 2,
     ), 1).astype(np.float32)
-    pairs, where = _touching(labels)
+    pairs, where = touching(labels)
     edges = _edge_features(pairs, where, gradients, colour, spread, texture, context, size, long)
     return Regions(labels, nodes, pairs, edges, size / size.sum(), border, centre)
 
@@ -133,7 +133,7 @@ def _texture(light: np.ndarray) -> list[np.ndarray]:
     return planes
 
 
-def _touching(labels: np.ndarray) -> tuple[np.ndarray, list[tuple[np.ndarray, ...]]]:
+def touching(labels: np.ndarray) -> tuple[np.ndarray, list[tuple[np.ndarray, ...]]]:
     """Neighbouring regions E×2, and for every pixel pair across a wall: edge index, rows and
     columns of both pixels."""
     height, width = labels.shape
