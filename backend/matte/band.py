@@ -16,7 +16,7 @@ from backend.values import BadInput
 
 OUT, UNSURE, IN = 0, 128, 255
 SHARE, LEAST, MOST = 0.02, 4, 40  # the band's half width, of the root of the component's area
-DOUBT = (0.03, 0.97)  # probabilities between them are unsure
+DOUBT = (0.2, 0.8)  # probabilities between them are unsure
 REACH, FAR = 2.5, 6.0  # half widths, how far doubt can widen the band, and detail
 ODD, LEVELS = 2.5, 6.0  # spreads and levels of L*a*b* from a side's colours: not of that side
 BEYOND = 4.0  # half widths: from here on it is surely the background

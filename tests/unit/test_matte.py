@@ -137,7 +137,7 @@ def test_the_band_is_wider_where_the_model_was_unsure_and_where_hair_is() -> Non
     mask = disk_mask(400, 100)
     plain = trimap(mask, width=8)
     probability = mask.astype(np.float32) / 255
-    probability[100:300, 200:] = cv2.GaussianBlur(probability, (0, 0), 12)[100:300, 200:]
+    probability[100:300, 200:] = cv2.GaussianBlur(probability, (0, 0), 18)[100:300, 200:]
     doubted = trimap(mask, probability=probability, width=8)
     assert (doubted[200, 200:] == UNSURE).sum() > 1.5 * (plain[200, 200:] == UNSURE).sum()
     assert (doubted[200, :190] == plain[200, :190]).all()
