@@ -37,8 +37,8 @@ def fuse(
     control: Control,
 ) -> np.ndarray:
     """copied: H×W×3 float32, the hole (H×W bool) filled with copied detail; known: H×W bool, what
-    may be looked at; trust: H×W float32, 1 where the copy is as good as seen. Returns H×W×3
-    float32, unchanged outside the hole. Raises Cancelled."""
+    may be looked at; trust: H×W float32, 1 where the copy is as good as seen. Changes the
+    hole of `copied` in place and returns it. Raises Cancelled."""
     rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
     if not rows.size:
         return copied
@@ -78,6 +78,5 @@ def fuse(
     change = (smooth + total - part)[inside]
     size = np.abs(change).max(1, keepdims=True) + np.float32(1e-6)
     change *= shares.most * np.tanh(size / shares.most) / size
-    result = copied.copy()
-    result[box][inside] = np.clip(part[inside] + change, 0.0, 1.0)
-    return result
+    part[inside] = np.clip(part[inside] + change, 0.0, 1.0)
+    return copied

@@ -173,18 +173,23 @@ class Field:
         known pixels beside the hole, carried smoothly into it. 1 = a pattern that goes on, as
         windows or bars do; 0 = nothing fits, as in foliage."""
         v = self.level
-        left = np.zeros(len(v.ys), np.float32)
+        open_part = np.zeros(len(v.ys), np.float32)
         self._each(len(v.ys), lambda a, b: pk.misfit(
-            v.feat, CHANNELS, v.known, v.ys, v.xs, self.ny, self.nx, left, a, b))
+            v.feat, CHANNELS, v.known, v.ys, v.xs, self.ny, self.nx, open_part, a, b))
         beside = v.known[v.ys, v.xs]
-        fits = np.zeros(v.known.shape, np.float32)
-        seen = np.zeros(v.known.shape, bool)
-        ys, xs = v.ys[beside], v.xs[beside]
+        # Only the targets' box: a large picture must not cost memory twice.
+        top, left = int(v.ys.min()), int(v.xs.min())
+        shape = (int(v.ys.max()) - top + 1, int(v.xs.max()) - left + 1)
+        fits, seen = np.zeros((*shape, 3), np.float32), np.zeros(shape, bool)
+        ys, xs = v.ys[beside] - top, v.xs[beside] - left
         seen[ys, xs] = True
-        fits[ys, xs] = np.clip(1 - left[beside] / np.float32(self.set.unexplained), 0, 1)
-        inner = np.s_[pk.R : -pk.R, pk.R : -pk.R]
-        planes = np.repeat(fits[inner][..., None], 3, 2)
-        return push_pull(planes, seen[inner])[..., 0]
+        share = 1 - open_part[beside] / np.float32(self.set.unexplained)
+        fits[ys, xs] = np.clip(share, 0, 1)[:, None]
+        high, wide = (side - 2 * pk.R for side in v.known.shape)
+        full = np.zeros((high, wide), np.float32)
+        top, left = top - pk.R, left - pk.R
+        full[top : top + shape[0], left : left + shape[1]] = push_pull(fits, seen)[..., 0]
+        return full
 
     def write(self, values: np.ndarray) -> None:
         v = self.level

@@ -65,6 +65,7 @@ class PatchMatchFill:
         control.progress(0.95)
         field.copy(result)
         trust = field.trust()
+        del field, levels  # the features of a large picture are not needed any more
         return fuse(result, inside, seen, trust, self.settings.shares, control)
 
     def _steps(self, index: int, count: int) -> int:

@@ -144,13 +144,15 @@ def tones(levels: list[Level], guide: float, control: Control) -> None:
     spread = cv2.GaussianBlur(wanted * wanted, (0, 0), 2 * SPREAD) - wide_mean * wide_mean
     # As if each pixel of a patch were off. Where the expected tone changes it is less certain:
     # there may be an edge, which copies of a tone in between would wash out.
-    sure = guide * (2 * R + 1) ** 2 / (1 + np.maximum(spread, 0).sum(2) / (3 * UNSURE**2))
+    sure = 1 + np.maximum(spread, 0).sum(2) / np.float32(3 * UNSURE**2)
+    sure = np.float32(guide * (2 * R + 1) ** 2) / sure
+    both = np.concatenate([around, wanted], -1)
     for level in levels:
-        high, wide = level.hole.shape
-        planes = []
-        for plane in (around, wanted, sure.astype(np.float32)):
-            size = (wide - 2 * R, high - 2 * R)
-            inner = np.atleast_3d(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR))
-            edge = [(R, R + high % 2), (R, R + wide % 2), (0, 0)]
-            planes.append(np.pad(inner, edge, mode="edge")[::2, ::2])
-        level.tone = np.concatenate(planes, -1)
+        high, wide = ((side + 1) // 2 for side in level.hole.shape)
+        level.tone = np.empty((high, wide, 7), np.float32)
+        inner = np.s_[2 : high - 1, 2 : wide - 1]  # the border takes up one and a half
+        size = (level.tone[inner].shape[1], level.tone[inner].shape[0])
+        for first, plane in ((0, both[..., :3]), (3, both[..., 3:]), (6, sure[..., None])):
+            part = cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
+            edge = [(2, 1), (2, 1), (0, 0)]
+            level.tone[..., first : first + 3] = np.pad(np.atleast_3d(part), edge, mode="edge")
