@@ -25,6 +25,7 @@ SOFT = 0.02  # alpha from which a pixel shows something of a subject
 WHOLE = 0.99  # alpha from which it hides everything behind it
 FAINTEST = 0.2  # contrast that a subject's colours may have at least, see stack.cut
 FAINTEST_TEXT = 0.1
+SOLID = 0.85  # of the largest difference around: nothing but ink
 GLOW = 0.15  # of a line's height: how far its ink is looked for around a pixel of its edge
 BESIDE = 16  # px around text on a person where the person's own pixels are looked for
 ENOUGH = 0.5  # of the text's area: this much of the person must be seen there
@@ -212,8 +213,7 @@ def build(
     control.check()
     shown = stack.over(background, people, limits)
     line_of = items.owners(letters, seen.lines)
-    apart = difference_within(letters, source, shown, limits, 0.0)
-    reach = ink(apart, line_of, seen.lines)
+    reach = ink(source, shown, line_of, seen.lines, limits)
     text, taken = cut_within(letters, source, shown, np.zeros_like(alpha), reach, limits)
     background[..., -1][taken] = 0
     people[..., -1][taken] = 0
@@ -257,40 +257,59 @@ def difference_within(
     return result
 
 
-def ink(apart: np.ndarray, line_of: np.ndarray, lines: Sequence[Any]) -> np.ndarray:
-    """H×W float32: how much the ink around each pixel of a line differs from what is below it."""
-    result = np.full(apart.shape, FAINTEST_TEXT, np.float32)
+def ink(
+    source: np.ndarray, below: np.ndarray, line_of: np.ndarray, lines: Sequence[Any],
+    limits: stack.Range,
+) -> np.ndarray:
+    """H×W float32: how far the ink at each pixel of a line is from what lies below it.
+
+    Where a line differs most from what is below it, there is nothing but ink; a pixel of an edge
+    has the ink that is nearest. Ink that is brighter than its ground (letters) and darker (their
+    outline or shadow) are looked for apart, so that neither is taken for an edge of the other."""
+    result = np.full(line_of.shape, FAINTEST_TEXT, np.float32)
     for number in range(max(1, len(lines))):
         own = line_of == number
         box = Box.around(own)
         if box is None:
             continue
+        own = own[box.slices]
+        ground = below[box.slices][..., :-1].astype(np.float32) / limits.top
+        colours = source[box.slices][..., :-1].astype(np.float32) / limits.top
+        d = np.nan_to_num(colours - ground, posinf=1.0, neginf=-1.0)
+        apart = np.abs(d).max(2)
+        strongest = np.take_along_axis(d, np.abs(d).argmax(2)[..., None], 2)[..., 0]
         height = lines[number].height if lines else 0.0
         radius = int(np.clip(round(GLOW * height), 2, 24))
-        part = np.where(own[box.slices], apart[box.slices], 0).astype(np.float32)
-        most = np.asarray(combine.grow(part, radius), np.float32)
         target = result[box.slices]
-        target[own[box.slices]] = np.maximum(most, FAINTEST_TEXT)[own[box.slices]]
+        for group in (own & (strongest > 0), own & (strongest < 0)):
+            part = np.where(group, apart, 0).astype(np.float32)
+            most = np.asarray(combine.grow(part, radius), np.float32)
+            solid = (part >= SOLID * most) & (part > FAINTEST_TEXT)
+            if solid.any():
+                away = np.abs(_from_nearest(colours, solid) - ground).max(2)
+                target[group] = np.maximum(np.nan_to_num(away), FAINTEST_TEXT)[group]
     return result
+
+
+def _from_nearest(values: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """H×W×n: at each pixel the value of the nearest seed (H×W bool)."""
+    _, labels = cv2.distanceTransformWithLabels(
+        (~seeds).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    labels = np.asarray(labels, np.int32)
+    table = np.zeros((int(labels.max()) + 1, values.shape[2]), values.dtype)
+    table[labels[seeds]] = values[seeds]
+    return table[labels]
 
 
 def nearest(masks: Sequence[np.ndarray], where: np.ndarray) -> np.ndarray:
     """H×W int32: for each pixel of `where` the number of the nearest mask, -1 elsewhere."""
     result = np.full(where.shape, -1, np.int32)
-    if not masks:
-        return result
-    if len(masks) == 1:
-        result[where] = 0
-        return result
-    numbers = np.zeros(where.shape, np.int32)
+    numbers = np.zeros((*where.shape, 1), np.int32)
     for number, mask in enumerate(masks):
-        numbers[mask > 0] = number + 1
-    _, labels = cv2.distanceTransformWithLabels(
-        (numbers == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    labels = np.asarray(labels, np.int32)
-    value = np.zeros(int(labels.max()) + 1, np.int32)
-    value[labels[numbers > 0]] = numbers[numbers > 0]
-    result[where] = value[labels[where]] - 1
+        numbers[mask > 0] = number
+    seeds = combine.union(masks, where.shape) > 0
+    if seeds.any():
+        result[where] = _from_nearest(numbers, seeds)[where][:, 0]
     return result
 
 

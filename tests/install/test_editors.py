@@ -94,3 +94,17 @@ def test_a_backend_is_started_from_inside_a_folder(krita_places: Any, tmp_path: 
     done = subprocess.run(["sh", "-c", line, "sh", "serve", "two words"], cwd="/",
                           capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == f"{ROOT} a b ['serve', 'two words']", done.stderr
+
+
+def test_a_mirror_with_lists_that_are_out_of_date(calls: Path, layout: Layout, console: Console,
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    """apt refuses them at first; they are asked for again, and the editor comes from them."""
+    chroot = Path(os.environ["PATH"].split(os.pathsep)[0]) / "chroot"
+    chroot.write_text(chroot.read_text() + (
+        'case "$*" in *Check-Valid-Until=false*) exit 0;; *update*) exit 100;; esac\n'))
+    editors.prepare(layout, console)
+    lines = [line for line in calls.read_text().splitlines() if "apt-get" in line]
+    assert len(lines) == 3 and lines[0].endswith("update")
+    assert all("Acquire::Check-Valid-Until=false" in line for line in lines[1:])
+    assert "install" in lines[2]
+    assert Path(editors.folder(layout), "trixie", editors.DONE).exists()

@@ -246,3 +246,28 @@ def test_wrong_arguments_and_cancel():
     with pytest.raises(Cancelled):
         separate.separate(picture(), None, None, CleanOptions(), Store(),
                           Control(cancelled=lambda: True))
+
+
+@pytest.mark.parametrize("ground", [90, 160])
+def test_letters_are_opaque_and_their_edges_soft(ground):
+    """Grey ink with a dark outline on a rough ground: each is whole, edges keep the ink's colour,
+    however the ground changes below them."""
+    rng = np.random.default_rng(2)
+    below = np.dstack([rng.integers(ground - 40, ground + 40, (80, 120, 3)),
+                       np.full((80, 120), 255)]).astype(np.uint8)
+    source = below.copy()
+    source[20:60, 20:100, :3] = 30  # the outline
+    source[26:54, 26:94, :3] = 225
+    half = below[19, 20:100, :3].astype(float) * 0.5 + 30 * 0.5
+    source[19, 20:100, :3] = np.rint(half)
+    line = TextLine(np.array([(20, 20), (100, 20), (100, 60), (20, 60)], np.float32), 40.0)
+    owner = np.where((source != below).any(2), 0, -1).astype(np.int32)
+    limits = stack.Range.of(source)
+    reach = separate.ink(source, below, owner, [line], limits)
+    layer, _ = stack.cut(source, below, np.zeros((80, 120), np.float32), reach, limits)
+    inside = layer[21:59, 21:99, 3]
+    assert (inside > 230).mean() > 0.95, "ink that is see-through"
+    edge = layer[19, 25:95]
+    assert np.abs(edge[:, 3].astype(int) - 128).mean() < 15
+    assert np.abs(edge[:, :3].astype(int) - 30).mean() < 20, "the edge has the ground's colour"
+    assert np.array_equal(stack.over(below, layer, limits), source)
