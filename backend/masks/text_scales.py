@@ -16,6 +16,7 @@ from backend.values import Control
 CLEAR = 0.75  # least score of a line that is seen in the hues alone
 TILE, OVERLAP = 512, 96
 CELL = 16  # pixels; small print is looked for in cells of this size
+THIN = 150  # px, height of a line from which its strokes are too wide to be small print
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Passes:
 THOROUGH = Passes(1.0, 384, 640, 60, 1.5)
 # A picture of up to QUICK_PIXELS that is larger than the detector's favourite size is answered
 # within a second: time goes with the pixels seen.
-QUICK, QUICK_PIXELS = Passes(0.7, 256, 384, 1, 0.75), 3_000_000
+QUICK, QUICK_PIXELS = Passes(0.7, 256, 448, 1, 0.75), 3_000_000
 
 
 class LineDetector(Protocol):
@@ -50,7 +51,7 @@ def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> l
     """All lines of an H×W×3 uint8 image of any size, in image pixels."""
     height, width = rgb.shape[:2]
     long = max(height, width)
-    quick = long > 1.2 * detector.coarse and height * width <= QUICK_PIXELS
+    quick = long > 1.4 * detector.coarse and height * width <= QUICK_PIXELS
     passes = QUICK if quick else THOROUGH
     main = min(passes.main * detector.coarse / long, 2.0)
     found = detector.find(rgb, main, control)
@@ -131,7 +132,8 @@ def tiles_with_small_print(
     likely = ((strokes > 0.10) & (strokes < 0.65) & (flat > 0.22)).astype(np.uint8)
     fx, fy = size[0] / rgb.shape[1], size[1] / rgb.shape[0]
     for region in known:
-        if region.height * scale > 18:
+        # strokes of higher letters are not thin, and their boxes may hold small print
+        if 18 / scale < region.height < THIN:
             corners = region.corners(grow=0.1 * region.height) * (fx, fy)
             cv2.fillConvexPoly(likely, corners.round().astype(np.int32), 0)
     row = cv2.morphologyEx(likely, cv2.MORPH_OPEN, np.ones((1, 3), np.uint8))

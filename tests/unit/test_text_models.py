@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -146,3 +147,26 @@ def test_the_verb_prints_lines_and_words(model, tmp_path: Path, capsys):
     assert cv2.imread(str(mask), 0).shape == (220, 640)
     assert main(["text", str(tmp_path / "missing.png")]) == 1
     assert "missing.png" in capsys.readouterr().err
+
+
+def test_small_captions_and_half_a_page_in_6000_pixels(model):
+    rng = np.random.default_rng(1)
+    rough = rng.integers(120, 150, (84, 125, 3), np.uint8)
+    paper = cv2.resize(rough, (6000, 4000), interpolation=cv2.INTER_CUBIC)
+    picture, ink = written(
+        paper, ("SALE", 1900, (250, 150), (250, 250, 250)),
+        ("all prices include value added tax", 12, (700, 3400), (20, 20, 20)),
+        ("photographed by the sea in autumn", 12, (5200, 3900), (20, 20, 20)),
+        ("made with care", 12, (5480, 40), (245, 245, 245)),
+    )
+    tracemalloc.start()
+    found = model.find(picture, Control())
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 40 * paper.size  # bytes: a handful of copies as float32
+    parts = (np.s_[:2600], np.s_[3380:3440, :3000], np.s_[3860:], np.s_[:100, 5400:])
+    shares = [(found.mask[p] > 0)[ink[p] > 127].mean() for p in parts]
+    assert min(shares) > 0.85, shares
+    assert len(found.lines) == 4
+    heights = sorted(line.height for line in found.lines)
+    assert heights[2] < 30 and heights[3] > 900
