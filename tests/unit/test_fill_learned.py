@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from backend.fill import lama, migan, pconv  # noqa: E402
-from backend.networks.pconv import PartialConv2d, PConvUNet  # noqa: E402
+from backend.networks.pconv import SMALL, PartialConv2d, PConvUNet  # noqa: E402
 from backend.values import Control  # noqa: E402
 
 ENTRY = SimpleNamespace(name="stand-in")
@@ -223,6 +223,18 @@ def test_pconv_answer_does_not_depend_on_what_the_hole_held(tmp_path):
     a, b = model.fill(rgb, hole, Control()), model.fill(other, hole, Control())
     assert np.array_equal(a[hole > 0], b[hole > 0])
     assert np.array_equal(a[hole == 0], rgb[hole == 0])
+
+
+def test_the_narrow_pconv_net_is_recognised_by_its_weights(tmp_path):
+    from safetensors.torch import save_file
+
+    state = {k: v for k, v in PConvUNet(SMALL).state_dict().items() if v.is_floating_point()}
+    save_file(state, tmp_path / "x.safetensors")
+    model = pconv.load(ENTRY, {"x": tmp_path / "x.safetensors"}, "cpu", Control())
+    assert model.description.multiple_of == 64
+    rgb, hole = case(70, 130)
+    made = model.fill(rgb, hole, Control())
+    assert made.shape == rgb.shape and np.array_equal(made[hole == 0], rgb[hole == 0])
 
 
 def test_pconv_refuses_other_weights(tmp_path):
