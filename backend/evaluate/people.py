@@ -35,6 +35,8 @@ class Case:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="each Nth picture only")
+    parser.add_argument("--channel-passes", action="store_true",
+                        help="built-in net: also look at R, G, B apart and crossed")
 
 
 def cases(folder: Path, limit: int | None, every: int) -> Iterator[Case]:
@@ -103,6 +105,8 @@ def run(folder: Path, args: argparse.Namespace) -> int:
     summary = []
     for name in names(args.people_model):
         model = store.get("people", name, Control())
+        if getattr(args, "channel_passes", False) and hasattr(model, "channel_passes"):
+            model.channel_passes = True
         rows, tiles = [], []
         for case in found:
             seen = model.probability(case.rgb, Control())

@@ -103,5 +103,5 @@ def walk(
     both = (one_way + one_way.T).tocsr()
     degree = np.asarray(both.sum(1)).ravel()
     system = (diags(degree + trust + fixed) - both).tocsc()
-    found = spsolve(system, trust * prior + fixed * np.maximum(seeds, 0))
+    found = np.asarray(spsolve(system, trust * prior + fixed * np.maximum(seeds, 0)))
     return found[fine.labels].astype(np.float32)

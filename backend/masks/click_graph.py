@@ -125,7 +125,7 @@ class GraphClick:
             previous, positives, negatives)
         window = first_window(embedding.size, positives, box)
         crop = self._familiar(looked, window, previous, positives, wrong)
-        found = None
+        found, before = None, None
         if crop is not None:
             before = self._shrunk(looked, crop, previous)
             found = self._ask(looked, crop, positives, negatives, box, before)
@@ -138,7 +138,8 @@ class GraphClick:
                 looked, window, positives, negatives, box, previous)
         if wrong:
             found = self._corrected(looked, window, found, before, positives, negatives)
-        if previous is not None and wrong and len(positives) + len(negatives) > EARLY:
+        late = bool(wrong) and len(positives) + len(negatives) > EARLY
+        if previous is not None and before is not None and late:
             result = click_merge.merge(previous, found, before, looked.rgb, window, wrong)
         else:
             result = np.zeros(embedding.size, np.float32)

@@ -20,6 +20,7 @@ from backend.values import Control, ModelUnavailable
 # Long side in px and whether the mirror image is looked at too. Large people are whole only in
 # the small picture, distant ones show only in the large one.
 SCALES = ((320, True), (384, True), (512, True))
+CHANNEL_SIDE = 384  # px, long side of the passes by channel (an option)
 EXTREME = 6.0  # sides' ratio beyond which a picture is looked at in pieces
 MOST_PIECES = 16
 LEAST_SIDE = 8  # px: nobody can be told in less
@@ -33,6 +34,12 @@ def fit(height: int, width: int, long_side: int, multiple: int) -> tuple[int, in
         max(multiple, round(height * scale / multiple) * multiple),
         max(multiple, round(width * scale / multiple) * multiple),
     )
+
+
+def channel_views(rgb: np.ndarray) -> list[np.ndarray]:
+    """R, G and B apart, each as a grey picture, and the channels crossed (GBR, BRG): H×W×3."""
+    apart = [np.repeat(rgb[..., c : c + 1], 3, 2) for c in range(3)]
+    return apart + [np.ascontiguousarray(rgb[..., order]) for order in ([1, 2, 0], [2, 0, 1])]
 
 
 def pieces(height: int, width: int) -> list[tuple[int, int, int, int]]:
@@ -51,8 +58,9 @@ def pieces(height: int, width: int) -> list[tuple[int, int, int, int]]:
 class BuiltinPeople:
     """The built-in net at three sizes, doubtful regions dropped, edges refined."""
 
-    def __init__(self, net: Any, name: str, device: str) -> None:
+    def __init__(self, net: Any, name: str, device: str, channel_passes: bool = False) -> None:
         self.net = net
+        self.channel_passes = channel_passes
         self.description = Description(name, device, 1, 32, 512, 65535, False)
 
     def coarse(self, rgb: np.ndarray, control: Control) -> np.ndarray:
@@ -64,7 +72,14 @@ class BuiltinPeople:
             control.check()
             seen = self._run(rgb, fit(height, width, long_side, 32), mirrored)
             total += cv2.resize(seen, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-        return total / len(SCALES)
+        if not self.channel_passes:
+            return total / len(SCALES)
+        views = channel_views(rgb)
+        for view in views:
+            control.check()
+            seen = self._run(view, fit(height, width, CHANNEL_SIDE, 32), False)
+            total += cv2.resize(seen, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+        return total / (len(SCALES) + len(views))
 
     def probability(self, rgb: np.ndarray, control: Control) -> np.ndarray:
         """H×W×3 uint8 RGB of any size and aspect → H×W float32 in [0, 1], half = threshold."""

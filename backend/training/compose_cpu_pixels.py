@@ -192,5 +192,5 @@ def code(rng: Generator, rgb: np.ndarray) -> np.ndarray:
     if rng.random() < 0.3:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))]
         _, data = cv2.imencode(".jpg", out, quality)
-        out = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        out = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
     return out

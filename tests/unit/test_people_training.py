@@ -14,7 +14,8 @@ import cv2  # noqa: E402
 
 from backend.training import bank, degrade, pack  # noqa: E402
 from backend.training.compose import Composer, Recipe, Sources  # noqa: E402
-from backend.training.data import read_folders  # noqa: E402
+from backend.training.compose_cpu import CpuComposer  # noqa: E402
+from backend.training.data import Material, read_folders  # noqa: E402
 from backend.training.trainer import Settings, Trainer  # noqa: E402
 from backend.values import BadInput  # noqa: E402
 
@@ -104,6 +105,36 @@ def test_empty_pictures_have_no_people_and_composed_ones_do() -> None:
     assert Composer(sources(), only, 1).batch(0, 8, 0.3).label.max() == 0
     only = Recipe(empty=0.0, composed=1.0, main_only=0.0, occluder=0.0)
     labels = Composer(sources(), only, 1).batch(0, 8, 0.3).label
+    assert (labels.flatten(1).max(1).values > 0.9).sum() >= 6
+
+
+def material() -> Material:
+    given = sources()
+    levels = given.photos.levels[0].permute(0, 2, 3, 1).numpy()
+    cut = given.cutouts.levels[0].permute(0, 2, 3, 1).numpy()[:, :60, :20]
+    lines = [np.full((12, 40, 1), 255, np.uint8)]
+    return Material(
+        [p[..., :3].copy() for p in levels[:2]], list(levels[2:4]), list(levels[4:]),
+        [cut[0]], [cut[1]], lines,
+    )
+
+
+def test_the_cpu_composer_depends_on_seed_and_step_alone() -> None:
+    composer = CpuComposer(material(), Recipe(), 5)
+    first, again = composer.batch(7, 6, 0.4), CpuComposer(material(), Recipe(), 5).batch(7, 6, 0.4)
+    for name in ("rgb", "label", "weight"):
+        values = getattr(first, name)
+        assert torch.equal(values, getattr(again, name))
+        assert values.min() >= 0 and values.max() <= 1 and torch.isfinite(values).all()
+    assert not torch.equal(first.rgb, composer.batch(9, 6, 0.4).rgb[:, :, : first.rgb.shape[2]])
+    assert all(side % 32 == 0 for side in first.rgb.shape[-2:])
+
+
+def test_the_cpu_composer_labels_people_and_only_people() -> None:
+    only = Recipe(empty=1.0, composed=0.0, main_only=0.0, occluder=0.0)
+    assert CpuComposer(material(), only, 1).batch(0, 8, 0.4).label.max() == 0
+    only = Recipe(empty=0.0, composed=1.0, main_only=0.0, occluder=0.0)
+    labels = CpuComposer(material(), only, 1).batch(0, 8, 0.4).label
     assert (labels.flatten(1).max(1).values > 0.9).sum() >= 6
 
 
