@@ -23,7 +23,7 @@ MARGIN = 24  # px of sure pixels around the band of a crop
 TILE, OVERLAP = 1024, 96  # px
 BELIEF = 2e-3  # weight of a wholly confident opinion, against the Laplacian's rows
 COARSE_BELIEF = 1e-5  # weight of the coarse alpha inside tiles
-MASK_BELIEF = 5e-4  # weight of the softened mask
+MASK_BELIEF = 2e-5  # weight of the softened mask: it decides only where colours tell nothing
 LEARNED_BELIEF = 1e-3
 FAINT = 0.004  # what nobody sees becomes wholly in or out; a level of 255
 
