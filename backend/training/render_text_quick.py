@@ -324,5 +324,5 @@ def finish(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         quality = int(rng.integers(35, 92))
         _, data = cv2.imencode(".jpg", coded, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        coded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        coded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
     return coded

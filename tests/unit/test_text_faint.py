@@ -122,7 +122,7 @@ def test_the_quick_renderer_labels_what_it_draws():
     assert (maps[:, 1:] <= maps[:, :-1]).all()  # each kernel lies in the larger one
     # on flat ground the letters are where the text map is
     rng = np.random.default_rng(0)
-    draw.ground = lambda side, _: np.full((side, side, 3), 128, np.float32)
+    draw.ground = lambda side, rng: np.full((side, side, 3), 128, np.float32)
     scenes = [draw.scene(256, rng) for _ in range(6)]
     changed = np.stack([np.abs(s.image - 128).max(2) > 40 for s in scenes])
     cells = changed.reshape(6, 64, 4, 64, 4).any((2, 4))
