@@ -123,7 +123,7 @@ class CpuComposer:
                 cut = cut_part(rng, cut)
         else:
             # A person's outline filled with something else (a flag, a statue) is no person.
-            figure = rng.random() < 0.35
+            figure = rng.random() < 0.12
             chosen = material.people if figure else material.things
             cut = chosen[int(rng.integers(len(chosen)))]
         height, width = scene.shape
