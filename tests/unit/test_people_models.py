@@ -49,7 +49,7 @@ def test_builtin_marks_nothing_in_flat_pictures(builtin) -> None:
         assert builtin.instances(rgb, Control()) == []
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 400), (40, 30), (24, 300)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 400), (40, 30), (24, 300), (9, 20000)])
 def test_builtin_takes_any_size_and_aspect(builtin, shape: tuple[int, int]) -> None:
     rgb = np.random.default_rng(0).integers(0, 255, (*shape, 3), np.uint8)
     seen = builtin.probability(rgb, Control())
