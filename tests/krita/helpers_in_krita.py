@@ -17,8 +17,14 @@ def doc():
     return app.activeDocument()
 
 
+_found = []
+
+
 def plugin():
-    return next(e for e in app.extensions() if type(e).__name__ == "CleanPlateExtension")
+    # Asked for once: Krita 5.3 crashed in one of many calls of extensions().
+    if not _found:
+        _found.extend(e for e in app.extensions() if type(e).__name__ == "CleanPlateExtension")
+    return _found[0]
 
 
 def controller():

@@ -202,11 +202,13 @@ class Krita:
 
     def log_tail(self) -> str:
         log = self.folder / "krita.log"
-        return log.read_text(errors="replace")[-2000:] if log.exists() else ""
+        return log.read_text(errors="replace")[-6000:] if log.exists() else ""
 
     def _talk(self, request: dict[str, Any]) -> dict[str, Any]:
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(120)
             link.connect(str(self._probe))
             link.sendall(json.dumps(request).encode() + b"\n")
-            return json.loads(link.makefile().readline())
+            line = link.makefile().readline()
+        assert line, f"Krita ended in the middle of a question: {self.log_tail()}"
+        return json.loads(line)

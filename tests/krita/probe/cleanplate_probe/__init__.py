@@ -4,6 +4,7 @@ Listens on the Unix socket named by CLEANPLATE_PROBE. One request is one line of
 {"code": "…"}; the code runs in one lasting namespace and may set `result` to a JSON value.
 """
 
+import faulthandler
 import json
 import os
 import time
@@ -45,6 +46,7 @@ class Probe(Extension):
         path = os.environ.get("CLEANPLATE_PROBE")
         if not path:
             return
+        faulthandler.enable()  # a crash of Krita tells in its log which call it was in
         self.space = {"Krita": Krita, "app": Krita.instance(), "stalls": StallProbe()}
         self.sockets = set()
         self.server = QLocalServer()
