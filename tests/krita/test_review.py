@@ -6,8 +6,9 @@ import time
 
 import numpy as np
 import pytest
-from conftest import Editor, changed
+from conftest import Editor, changed, dilated
 
+REACH = 40  # pixels that the hole may grow beyond the masks in this small picture
 GROUP = "layer('Clean Plate: Background')"
 
 
@@ -75,8 +76,10 @@ def test_hover_shows_untick_keeps_fill_removes_the_rest(reviewed: Editor) -> Non
     assert [layer[0] for layer in reviewed.eval(f"tree({GROUP})")] == [
         "Text mask", "Object mask", "Background"]
     plate = reviewed.decode(reviewed.eval(f"raw({GROUP}.childNodes()[0])"))
-    assert (plate[18:52, 50:366] == source[18:52, 50:366]).all(), "the words stay"
     people = reviewed.mask("Object mask")
+    words = ~dilated(people, REACH)  # one head touches the first letter
+    words[:18], words[52:], words[:, :50], words[:, 366:] = False, False, False, False
+    assert words.sum() > 6000 and (plate[words] == source[words]).all(), "the words stay"
     assert people.any() and changed(source, plate)[people].mean() > 0.8
     assert not reviewed.mask("Text mask").any()
     reviewed.screenshot("review_result")

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from . import pixels, results
 from .client import Image
 from .results import qbytes
-from .reviewing import KINDS
+from .reviewing import titled
 from .translate import tr
 from .values import PIXEL_SIZE, Bench, Bounds, Layer, Plan, Selection, Source
 
@@ -74,9 +74,7 @@ def pieces(cut_outs: Sequence[Any]) -> List[Piece]:
     result = []
     for cut in cut_outs:
         numbers[cut.kind] = number = numbers.get(cut.kind, 0) + 1
-        name = tr(KINDS[cut.kind], number)
-        if cut.kind == "text" and cut.name:
-            name = tr("Text: {0}", cut.name)
+        name = titled(cut.kind, cut.name, number)
         x0, y0, x1, y1 = cut.box
         result.append(Piece(name, Bounds(x0, y0, x1 - x0, y1 - y0), cut.pixels))
     return result

@@ -230,7 +230,6 @@ class Document:
         old.parentNode().addChildNode(node, old)
         if hide:
             Cover(self._handle, old, node)
-        self._handle.refreshProjection()
         before = bench.record
         known = before._asdict() if before is not None else dict.fromkeys(_ROLES, "")
         known.update(fill._asdict(), group=bench.group, background=identity_of(node))

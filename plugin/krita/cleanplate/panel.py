@@ -127,7 +127,8 @@ class Panel(QtWidgets.QFrame):
         self._fit()
 
     def _fit(self) -> None:
-        height = self.layout().heightForWidth(WIDTH)
+        frame = self.width() - self.contentsRect().width()  # the border of the style sheet
+        height = self.layout().heightForWidth(WIDTH - frame) + frame
         if height != self.height():
             self.setFixedHeight(height)
             self.resized.emit()

@@ -15,6 +15,7 @@ THUMBNAIL = (72, 54)  # points; made at twice that for dense screens
 MARGIN = 0.15  # of an item's size, shown around it
 
 KINDS = {"person": "Person {0}", "object": "Object {0}", "text": "Text {0}"}
+TEXT = "Text: "
 
 
 class Finding(NamedTuple):
@@ -48,15 +49,21 @@ def findings(items: Sequence[Any], prepared: Prepared) -> List[Finding]:
         if mask.count(0) == len(mask):
             continue  # outside the selection
         number = numbers[item.kind] = numbers.get(item.kind, 0) + 1
-        title = tr(KINDS[item.kind], number)
-        if item.kind == "text" and item.name:
-            title = tr("Text: {0}", item.name)
+        title = titled(item.kind, item.name, number)
         in_image = Bounds(box.x + prepared.box.x, box.y + prepared.box.y, box.width, box.height)
         outline = pixels.edges(mask, in_image)
         result.append(Finding(item.kind, title, box, mask, outline, thumbnail(prepared, box)))
     if not result:
         raise Nothing(tr("Nothing to remove was found, so nothing was changed."))
     return result
+
+
+def titled(kind: str, name: str, number: int) -> str:
+    """A layer's or row's name in the user's language. `name`: as the backend calls it."""
+    words = name[len(TEXT) :] if name.startswith(TEXT) else name
+    if kind == "text" and words and words != "Text %d" % number:
+        return tr("Text: {0}", words)
+    return tr(KINDS[kind], number)
 
 
 def masks(
@@ -97,13 +104,18 @@ def thumbnail(prepared: Prepared, box: Bounds) -> Any:
     image = prepared.image
     whole = Bounds(0, 0, prepared.box.width, prepared.box.height)
     wide = box.grown(max(4, round(MARGIN * max(box.width, box.height))), whole)
-    data = pixels.cropped(image.data, whole, wide, PIXEL_SIZE[image.depth])
+    # Every n-th pixel of every n-th row first: Qt scales with Python's global lock held.
+    step = max(1, min(wide.width // (4 * THUMBNAIL[0]), wide.height // (4 * THUMBNAIL[1])))
+    size = PIXEL_SIZE[image.depth]
+    view = memoryview(image.data).cast("B").cast("I" if size == 4 else "Q")
+    first = wide.y * whole.width + wide.x
+    starts = range(first, first + wide.height * whole.width, step * whole.width)
+    rows = [view[start : start + wide.width : step].tobytes() for start in starts]
+    data, width = b"".join(rows), len(range(0, wide.width, step))
     if image.depth == "u16":
         data = data[1::2]  # the high bytes
     # B, G, R, A in memory is what Qt calls ARGB32 on little-endian machines.
-    full = QtGui.QImage(
-        data, wide.width, wide.height, 4 * wide.width, QtGui.QImage.Format.Format_ARGB32
-    )
+    full = QtGui.QImage(data, width, len(rows), 4 * width, QtGui.QImage.Format.Format_ARGB32)
     return full.scaled(
         2 * THUMBNAIL[0],
         2 * THUMBNAIL[1],
