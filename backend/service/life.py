@@ -113,23 +113,28 @@ def stop(timeout: float = 10.0) -> bool:
     """Ends the running backend and waits until it is gone; False when there was none.
 
     Asks over the connection first; a backend that does not answer is ended by its process id.
+    One that had waited for its place and takes it now is ended too.
     """
     lock = Lock(run_dir())
     if not lock.is_held_by_another():
         _clean_up(lock)
         return False
-    run = read_run_file(str(run_dir().parent))
-    if not _ask_to_stop() and run is not None:
-        _signal(run["pid"], hard=False)
-    deadline = time.monotonic() + timeout
-    killed = False
+    told: dict[int, float] = {}
+    killed: set[int] = set()
+    last = time.monotonic() + 3 * timeout
     while lock.is_held_by_another():
         now = time.monotonic()
-        if now > deadline + timeout:
+        if now > last:
             raise CleanPlateError("The backend does not end. Restart the computer's session.")
-        if now > deadline and not killed and run is not None:
-            _signal(run["pid"], hard=True)
-            killed = True
+        run = read_run_file(str(run_dir().parent))
+        pid = 0 if run is None else int(run["pid"])  # 0: one that is just starting
+        if pid and pid not in told:
+            told[pid] = now
+            if not _ask_to_stop():
+                _signal(pid, hard=False)
+        elif pid and now > told[pid] + timeout and pid not in killed:
+            killed.add(pid)
+            _signal(pid, hard=True)
         time.sleep(0.05)
     _clean_up(lock)
     return True

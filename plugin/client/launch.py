@@ -106,6 +106,7 @@ def connect(
             # A run file that a killed backend left is replaced by the one that is starting now.
             refused = refused or passed
             if passed - refused > REFUSED_SECONDS:
+                process.terminate()  # it waits for the place of one that we may not talk to
                 raise BackendError(error.message, log_tail(home)) from error
             link = None
         else:

@@ -176,6 +176,28 @@ def test_stop_ends_a_backend_that_hangs_and_cleans_up(start, home):
     assert not backend.run_file.exists() and not shared.exists()
 
 
+@posix
+def test_stop_ends_one_that_waits_for_the_others_place(start, home):
+    """It gets its place in the very moment in which the other ends."""
+    backend = start()
+    waiting = []
+    for token in ("0" * 64, "1" * 64):
+        run = backend.run()
+        backend.run_file.write_text(json.dumps({**run, "token": token}))
+        waiting.append(BackendProcess(home, serve_command()))
+    try:
+        time.sleep(1.5)  # until they ask for the lock again and again
+        assert [one.process.poll() for one in waiting] == [None, None]
+        done = stop_command(home)
+        assert (done.returncode, done.stdout.strip()) == (0, "backend: stopped"), done.stderr
+        assert backend.process.wait(10) == 0
+        # Whether one got its place before `stop` saw it free is chance: a second one ends all.
+        eventually(lambda: stop_command(home).stdout.strip() == "backend: not running", 40)
+    finally:
+        for one in waiting:
+            one.end()
+
+
 def test_ends_when_idle_but_not_while_working(start, connect):
     backend = start("--idle", "1.5", kinds=True)
     client = connect()
