@@ -128,8 +128,14 @@ def read_net(path: Path) -> Any:
 
     with safe_open(path, "pt") as file:
         about = file.metadata() or {}
-    widths = {"large": LARGE, "small": SMALL}.get(about.get("widths", ""))
-    net = SeedNet() if widths is None else PeopleNet(widths)
+    kind = about.get("widths", "")
+    if kind == "mobile":
+        from backend.networks.people_mobile import MobilePeopleNet
+
+        net: Any = MobilePeopleNet()
+    else:
+        widths = {"large": LARGE, "small": SMALL}.get(kind)
+        net = SeedNet() if widths is None else PeopleNet(widths)
     state = {k: v.float() for k, v in load_file(path).items()}
     missing, unexpected = net.load_state_dict(state, strict=False)
     wrong = [k for k in missing if not k.endswith("num_batches_tracked")] + list(unexpected)

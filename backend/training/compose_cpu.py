@@ -26,6 +26,8 @@ from backend.training.compose_cpu_pixels import (
 from backend.training.data import Material
 
 SLOTS = (0.94, 0.5, 0.3, 0.15)  # chance of a first, second, … person pasted
+CROWD = (0.95, 0.9, 0.8, 0.65, 0.5, 0.4)  # the same where many stand together
+CROWDED = 0.18  # chance of such a picture
 THINGS = (0.35, 0.2)  # and of things of other classes
 
 
@@ -76,7 +78,7 @@ class CpuComposer:
         if kind != 0:
             rare = 1.0 if kind == 1 else 0.15
             standing = rng.random() < 0.5  # whole people on the ground, as in an advert
-            for chance in SLOTS:
+            for chance in CROWD if rng.random() < CROWDED else SLOTS:
                 if rng.random() < chance * rare:
                     self._paste(rng, scene, True, standing)
         for chance in THINGS:

@@ -11,6 +11,7 @@ import torch.nn.functional as functional
 from torch import nn
 
 from backend.networks.people import LARGE, SMALL, PeopleNet
+from backend.networks.people_mobile import MobilePeopleNet
 from backend.networks.people_seed import SeedNet
 from backend.training.compose import Batch, Composer, Recipe
 from backend.training.compose_cpu import CpuComposer
@@ -24,7 +25,8 @@ SMALL_UNTIL = 0.55  # of the run
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, 20000)
-    parser.add_argument("--widths", choices=("large", "small", "seed"), default="large")
+    parser.add_argument("--widths", choices=("mobile", "large", "small", "seed"),
+                        default="mobile", help="mobile: its encoder starts from ImageNet")
     parser.add_argument("--init", type=Path, help="weights of the same network to start from")
     parser.add_argument("--side", type=int, default=480, help="long side at which photos are kept")
     parser.add_argument("--size", type=float, default=1.0, help="factor of the picture sizes")
@@ -93,11 +95,18 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings.of(
         "people", args, **{"learning_rate": 2e-3} if not args.rate else {},
         weight_decay=0.03, average=0.998, warmup=300, benchmark=False,
+        slow={"encoder.features.": 0.25} if args.widths == "mobile" else {},
     )
     device = pick_device(args.device)
     torch.manual_seed(args.seed)
-    if args.widths == "seed":
-        net: nn.Module = SeedNet()
+    if args.widths == "mobile":
+        net: nn.Module = MobilePeopleNet(drop=0.1)
+        if not (args.init or args.resume):
+            from backend.training.imagenet import start_from_imagenet
+
+            start_from_imagenet(net.encoder)
+    elif args.widths == "seed":
+        net = SeedNet()
     else:
         net = PeopleNet(LARGE if args.widths == "large" else SMALL, drop=0.1)
     if args.init:

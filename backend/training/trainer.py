@@ -56,6 +56,7 @@ class Settings:
     save_seconds: float = 120.0
     log_steps: int = 50
     benchmark: bool = True  # cuDNN's search for the fastest algorithms; slow with many shapes
+    slow: dict[str, float] = field(default_factory=dict)  # factor of the rate by names' starts
     start: float = field(default_factory=time.time)
 
     @classmethod
@@ -95,6 +96,21 @@ def save_half(state: dict[str, torch.Tensor], path: Path, about: dict[str, str])
     beside.replace(path)
 
 
+def parameter_groups(net: nn.Module, settings: Settings) -> list[dict[str, Any]]:
+    """Matrices with weight decay, the rest without; `factor` of the rate by name."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in net.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        decay = settings.weight_decay if parameter.ndim > 1 else 0.0
+        factors = [f for start, f in settings.slow.items() if name.startswith(start)]
+        groups.setdefault((factors[0] if factors else 1.0, decay), []).append(parameter)
+    return [
+        {"params": parameters, "factor": factor, "weight_decay": decay}
+        for (factor, decay), parameters in groups.items()
+    ]
+
+
 class Trainer:
     """Trains `net` with AdamW. `loss(net, batch) -> (scalar, {name: scalar tensor})`;
     `batches(step) -> batch` must depend on the seed and the step alone, so a run can resume."""
@@ -119,14 +135,8 @@ class Trainer:
             torch.backends.cuda.matmul.allow_tf32 = True
             torch.backends.cudnn.allow_tf32 = True
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
-        decay = [p for p in net.parameters() if p.requires_grad and p.ndim > 1]
-        plain = [p for p in net.parameters() if p.requires_grad and p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
-            [
-                {"params": decay, "weight_decay": settings.weight_decay},
-                {"params": plain, "weight_decay": 0.0},
-            ],
-            lr=settings.learning_rate,
+            parameter_groups(net, settings), lr=settings.learning_rate
         )
         self.step = 0
         self.fraction = 0.0  # how much of the run is over
@@ -188,7 +198,7 @@ class Trainer:
         while (progress := self.progress()) < 1:
             self.fraction = progress
             for group in self.optimizer.param_groups:
-                group["lr"] = self.rate(progress)
+                group["lr"] = self.rate(progress) * group.get("factor", 1.0)
             batch = batches(self.step)
             half = self.device.type == "cuda"
             with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
