@@ -65,8 +65,15 @@ def look(editor: Editor) -> tuple[float, float] | None:
     left, top, width, height = editor.eval("canvas_origin()")
     blue, green, red = np.moveaxis(picture[top : top + height, left : left + width], 2, 0)
     weight = np.clip(np.minimum(blue, red).astype(float) - green - 60, 0, None)
-    if weight.sum() == 0:
+    # Only the block is full magenta: since 5.3 Krita's brush outline is purple, and it stands at
+    # the image's corner until the pointer comes over the canvas.
+    full = (weight > 0.7 * weight.max()) & (weight > 120)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(full.astype(np.uint8))
+    if count < 2:
         return None
+    block = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    near = cv2.dilate((labels == block).astype(np.uint8), np.ones((5, 5), np.uint8))
+    weight *= near
     rows, columns = np.mgrid[0:height, 0:width]
     return (left + float((columns * weight).sum() / weight.sum()),
             top + float((rows * weight).sum() / weight.sum()))
