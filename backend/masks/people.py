@@ -148,7 +148,9 @@ def load_builtin(entry: Any, files: dict[str, Path], device: str, control: Contr
     """The built-in net of safetensors weights; see the card beside them."""
     import torch
 
-    net = read_net(next(iter(files.values()))).to(device)
+    from backend.networks.blocks import fold_batch_norms
+
+    net = fold_batch_norms(read_net(next(iter(files.values())))).to(device)
     return BuiltinPeople(net.to(memory_format=torch.channels_last), entry.name, device)
 
 

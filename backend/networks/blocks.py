@@ -22,6 +22,21 @@ def pointwise(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
+def fold_batch_norms(net: nn.Module) -> nn.Module:
+    """Joins each batch norm into the convolution before it, in place: the same answers, quicker.
+
+    For nets in evaluation mode whose convolution and norm follow each other in a Sequential.
+    """
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    for part in [m for m in net.modules() if isinstance(m, nn.Sequential)]:
+        for index in range(len(part) - 1):
+            one, two = part[index], part[index + 1]
+            if isinstance(one, nn.Conv2d) and isinstance(two, nn.BatchNorm2d):
+                part[index], part[index + 1] = fuse_conv_bn_eval(one, two), nn.Identity()
+    return net
+
+
 class Residual(nn.Module):
     """Two 3×3 convolutions around an identity (He et al. 2016), with stochastic depth in training
     (Huang et al. 2016): `drop` is the chance that a sample skips the block."""

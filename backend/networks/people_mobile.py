@@ -24,6 +24,9 @@ class MobileEncoder(nn.Module):
     two layers, edges and colours that are the same everywhere, stay as they are.
     """
 
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         from torchvision.models import mobilenet_v2

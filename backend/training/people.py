@@ -16,11 +16,13 @@ from backend.networks.people_seed import SeedNet
 from backend.training.compose import Batch, Composer, Recipe
 from backend.training.compose_cpu import CpuComposer
 from backend.training.data import Material
+from backend.training.imagenet import start_from_imagenet
 from backend.training.trainer import Settings, Trainer, add_common_arguments, pick_device
 
 LEVELS = (1.0, 0.3, 0.2, 0.2)  # of the outputs at full size, 1/4, 1/8, 1/16
 
 SMALL_UNTIL = 0.55  # of the run
+SLOW = {"encoder.features.": 0.25}  # what ImageNet taught changes less
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +79,16 @@ def people_loss(net: nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, t
     return total, parts
 
 
+def make_net(widths: str, drop: float, fresh: bool) -> nn.Module:
+    """`mobile`, `large`, `small` or `seed`; a fresh `mobile` one starts from ImageNet's weights."""
+    if widths == "mobile":
+        mobile = MobilePeopleNet(drop)
+        if fresh:
+            start_from_imagenet(mobile.encoder)
+        return mobile
+    return SeedNet() if widths == "seed" else PeopleNet(LARGE if widths == "large" else SMALL, drop)
+
+
 def pick_composer(
     material: Material, recipe: Recipe, seed: int, device: torch.device, side: int = 480
 ) -> Composer | CpuComposer:
@@ -95,20 +107,11 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings.of(
         "people", args, **{"learning_rate": 2e-3} if not args.rate else {},
         weight_decay=0.03, average=0.998, warmup=300, benchmark=False,
-        slow={"encoder.features.": 0.25} if args.widths == "mobile" else {},
+        slow=SLOW if args.widths == "mobile" else {},
     )
     device = pick_device(args.device)
     torch.manual_seed(args.seed)
-    if args.widths == "mobile":
-        net: nn.Module = MobilePeopleNet(drop=0.1)
-        if not (args.init or args.resume):
-            from backend.training.imagenet import start_from_imagenet
-
-            start_from_imagenet(net.encoder)
-    elif args.widths == "seed":
-        net = SeedNet()
-    else:
-        net = PeopleNet(LARGE if args.widths == "large" else SMALL, drop=0.1)
+    net = make_net(args.widths, 0.1, fresh=not (args.init or args.resume))
     if args.init:
         net.load_state_dict(read_net(args.init).state_dict())
     trainer = Trainer(net, settings, people_loss, {"widths": args.widths})

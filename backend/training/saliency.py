@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import time
+from pathlib import Path
 
 import torch
 
-from backend.networks.people import SMALL, PeopleNet
 from backend.training.compose import Batch, Recipe
-from backend.training.people import people_loss, pick_composer
+from backend.training.people import SLOW, make_net, people_loss, pick_composer
 from backend.training.trainer import Settings, Trainer, add_common_arguments, pick_device
 
 # Fewer bystanders and letters than for people; objects as often as people.
@@ -20,22 +21,31 @@ RECIPE = Recipe(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, 12000)
+    parser.add_argument("--widths", choices=("mobile", "large", "small"), default="mobile",
+                        help="mobile: its encoder starts from ImageNet")
+    parser.add_argument("--init", type=Path, help="weights of the same network to start from")
     parser.add_argument("--size", type=float, default=0.9, help="factor of the picture sizes")
     parser.add_argument("--share", type=float, default=1.0, help="part of each set to read")
 
 
 def run(args: argparse.Namespace) -> int:
+    from backend.masks.people import read_net
     from backend.training.sources import saliency_material
 
     settings = Settings.of(
         "saliency", args, **{"learning_rate": 2e-3} if not args.rate else {},
         weight_decay=0.02, average=0.998, warmup=300, benchmark=False,
+        slow=SLOW if args.widths == "mobile" else {},
     )  # fmt: skip
     device = pick_device(args.device)
     torch.manual_seed(args.seed)
-    trainer = Trainer(PeopleNet(SMALL, drop=0.05), settings, people_loss, {"widths": "small"})
+    net = make_net(args.widths, 0.05, fresh=not (args.init or args.resume))
+    if args.init:
+        net.load_state_dict(read_net(args.init).state_dict())
+    trainer = Trainer(net, settings, people_loss, {"widths": args.widths})
     material = saliency_material(args.data, args.seed, args.share)
     composer = pick_composer(material, RECIPE, args.seed, device)
+    settings.start = time.time()  # reading is no training
     count, ranks, rank = args.batch or 48, trainer.ranks, trainer.rank
 
     def batches(step: int) -> Batch:
