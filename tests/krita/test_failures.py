@@ -50,8 +50,9 @@ def test_a_second_run_on_the_same_document_is_told_to_wait(busy: Editor) -> None
     busy.trigger("cleanplate_remove_text")
     assert any("still working" in text for text in busy.eval("texts_of('cleanplate_text')"))
     assert busy.eval("len(controller().runs)") == 1
-    busy.ask("controller().runs[0].cancel()")
+    busy.ask("controller().runs[0].cancel()")  # as the docker's button does
     busy.wait_for("idle()", 2)
+    assert "Cancelled; nothing was changed." in busy.eval("texts_of('cleanplate_text')")
 
 
 def test_backend_killed_in_mid_job_then_a_second_run(busy: Editor) -> None:

@@ -225,6 +225,17 @@ def test_cancel_frees_the_editor_and_ends_the_job(editor: Any, client: Any) -> N
     assert not {"done", "nothing", "failed"} & set(said)
 
 
+def test_a_cancel_after_the_layers_came_says_what_was_done(editor: Any, client: Any) -> None:
+    doc = photo(editor)
+    work, said = start()
+    spin(lambda: len(doc.root.nodes) == 2)
+    work.cancel()
+    assert work.state is run.State.WORKING
+    finished(work)
+    assert work.state is run.State.DONE and "Removed" in said["done"]
+    assert names(doc.root)[0][0] == "Clean Plate: photo"
+
+
 def test_backend_lost_then_a_second_run(editor: Any, client: Any) -> None:
     doc = photo(editor)
     client.lost = True

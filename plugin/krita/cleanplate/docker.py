@@ -9,7 +9,7 @@ from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Krita
 from . import actions, preferences
 from .choices import Choices
 from .extension import CleanPlateExtension, Controller
-from .panel import stage_text
+from .panel import set_quietly, stage_text
 from .qt import Qt, QtWidgets
 from .translate import tr
 from .work import Work
@@ -151,7 +151,7 @@ class CleanPlateDocker(DockWidget):
             return
         self._bar.show()
         self._cancel.show()
-        self._bar.setValue(round(100 * fraction))
+        set_quietly(self._bar, round(100 * fraction))
         self._status.setText(stage_text(stage, text))
 
     def _ended(self, run: Work) -> None:

@@ -10,7 +10,7 @@ from . import actions, preferences
 from .backend import Backend
 from .canvas import Canvas
 from .document import Document
-from .panel import PanelStack
+from .panel import Panel, PanelStack
 from .picking import Picking, Purpose
 from .qt import QObject, QtWidgets, Signal, alive
 from .refill import Refill
@@ -144,7 +144,7 @@ class Controller(QObject):
         work.done.connect(lambda text: panel.show_message(text, len(text) > 200))
         work.nothing.connect(panel.show_message)
         work.failed.connect(panel.show_error)
-        work.ended.connect(lambda: self._forget(work))
+        work.ended.connect(lambda: self._ended(work, panel))
         panel.cancelled.connect(work.cancel)
         self.runs.append(work)
         self.started.emit(work)
@@ -210,6 +210,8 @@ class Controller(QObject):
     def _fail(self, title: str, message: str, details: str) -> None:
         self._panels().add(title).show_error(message, details)
 
-    def _forget(self, run: Work) -> None:
-        if run in self.runs:
-            self.runs.remove(run)
+    def _ended(self, work: Work, panel: Panel) -> None:
+        if work in self.runs:
+            self.runs.remove(work)
+        if work.state is State.CANCELLED and alive(panel):  # here, in the docker, or by the end
+            panel.show_message(tr("Cancelled; nothing was changed."))

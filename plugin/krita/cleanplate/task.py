@@ -101,7 +101,8 @@ def explained(error: BaseException) -> Any:
 class Steps(QObject):
     """Runs a generator on the GUI thread, one step each time round the event loop.
 
-    `done` carries the last value that it yielded.
+    It yields None between its steps. `done` carries the first other value, its result, in the
+    same turn: what the last step did cannot be cancelled any more.
     """
 
     done = Signal(object)
@@ -110,7 +111,6 @@ class Steps(QObject):
     def __init__(self, steps: Iterator[Any], parent: Optional[QObject] = None) -> None:
         super().__init__(parent)
         self._steps: Optional[Iterator[Any]] = steps
-        self._value = None
         _alive.add(self)
 
     def start(self) -> Steps:
@@ -127,14 +127,14 @@ class Steps(QObject):
         if self._steps is None:
             return
         try:
-            self._value = next(self._steps)
-        except StopIteration:
-            self._steps = None
-            _alive.discard(self)
-            self.done.emit(self._value)
+            value = next(self._steps)
         except Exception as error:
             self._steps = None
             _alive.discard(self)
             self.failed.emit(*explained(error))
-        else:
+            return
+        if value is None:
             QTimer.singleShot(0, self._step)
+        else:
+            self.cancel()
+            self.done.emit(value)

@@ -51,6 +51,7 @@ class Work(QObject):
         self.state = State.READY
         self._backend = backend
         self._current: Any = None
+        self._inside = False  # the layers are in the document
 
     def start(self) -> None:
         self.state = State.WORKING
@@ -61,7 +62,7 @@ class Work(QObject):
 
     def cancel(self) -> None:
         """The editor is free at once; the backend ends the job by itself."""
-        if self.state is State.WORKING:
+        if self.state is State.WORKING and not self._inside:
             self._end(State.CANCELLED)
 
     def _begin(self) -> None:
@@ -71,10 +72,18 @@ class Work(QObject):
         """Lets go of all pixels."""
 
     def _finish(self, node: Any, message: str) -> None:
-        """The layers are in the document; `node` becomes the active one."""
-        self._activate(node, ACTIVATE_TRIES, 0)
+        """The layers are in the document; `node` becomes the active one.
+
+        It is too late for a cancel now. Krita paints the new picture first, which takes most of
+        a second at 4K without a GPU; the rest comes in turns of its own, to make no longer stall.
+        """
+        self._inside = True
+        QTimer.singleShot(ACTIVATE_MS, lambda: self._told(node, message))
+
+    def _told(self, node: Any, message: str) -> None:
         self._end(State.DONE)
         self.done.emit(message)
+        QTimer.singleShot(ACTIVATE_MS, lambda: self._activate(node, ACTIVATE_TRIES, 0))
 
     def _activate(self, node: Any, tries: int, stable: int) -> None:
         """Krita makes the inserted group active a moment later: set it until it stays."""
