@@ -143,6 +143,7 @@ class CleanOptions:
     clicks: tuple[Point, ...] = ()
     keep: tuple[Point, ...] = ()
     grow: int | None = None  # px; None = automatic, 0 = exactly the masks' pixels
+    feather: int | None = None  # px of the grown rim that go over softly; None = a third, 0 = none
     shadows: bool = False
     with_backplates: bool = False
     keep_text_below: float = 0.0  # px height of a line; 0 = take all

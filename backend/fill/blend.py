@@ -37,12 +37,15 @@ def from_unit(unit: np.ndarray, dtype: np.dtype, low: float, high: float) -> np.
     return np.clip(np.rint(values), low, high).astype(dtype)
 
 
-def rim_alpha(hole: np.ndarray, core: np.ndarray | None) -> np.ndarray:
+def rim_alpha(
+    hole: np.ndarray, core: np.ndarray | None, feather: int | None = None
+) -> np.ndarray:
     """Alpha of the fill, H×W float32: 0 outside the hole, 1 on `core` and two thirds of the way
     to the hole's edge (at least 3 px), falling smoothly across the rest. Hole parts that hold no
-    core are filled wholly, as everything is without a core."""
+    core are filled wholly, as everything is without a core. feather: px along which it falls
+    instead, at most as far as the core; 0 = a hard edge."""
     inside = hole > 0
-    if core is None:
+    if core is None or feather == 0:
         return inside.astype(np.float32)
     seed = (core > 0) & inside
     count, labels = cv2.connectedComponents(inside.astype(np.uint8), None, 8)
@@ -52,10 +55,14 @@ def rim_alpha(hole: np.ndarray, core: np.ndarray | None) -> np.ndarray:
     padded = cv2.copyMakeBorder(inside.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     to_edge = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
     from_core = cv2.distanceTransform((~seed).astype(np.uint8), cv2.DIST_L2, 5)
-    share = to_edge / np.maximum(to_edge + from_core, 1e-6)
-    alpha = np.clip(3.0 * share, 0.0, 1.0)
+    room = np.maximum(to_edge + from_core, 1e-6)
+    if feather is None:
+        alpha, solid = 3.0 * to_edge / room, 3.0
+    else:
+        alpha, solid = to_edge / np.minimum(room, feather + 1.0), 0.0
+    alpha = np.clip(alpha, 0.0, 1.0)
     alpha = alpha * alpha * (3.0 - 2.0 * alpha)
-    alpha[(from_core <= 3.0) | ~has_core[np.asarray(labels, np.int64)]] = 1.0
+    alpha[(from_core <= solid) | ~has_core[np.asarray(labels, np.int64)]] = 1.0
     alpha[~inside] = 0.0
     return alpha.astype(np.float32)
 

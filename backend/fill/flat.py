@@ -31,6 +31,7 @@ def fill_flat(
     *,
     core: np.ndarray | None = None,
     avoid: np.ndarray | None = None,
+    feather: int | None = None,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(plate, done): a copy of `pixels` with the parts of the hole filled that lie in flat colour
@@ -55,7 +56,8 @@ def fill_flat(
         if filled is None:
             continue
         inside = part > 0
-        alpha = rim_alpha(part, None if core is None else core[box.slices])[inside][:, None]
+        rim = rim_alpha(part, None if core is None else core[box.slices], feather)
+        alpha = rim[inside][:, None]
         mixed = rgb[inside] + alpha * (filled[inside] - rgb[inside])
         colour = plate[box.slices][..., :3]
         colour[inside] = from_unit(mixed, pixels.dtype, *limits)

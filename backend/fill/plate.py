@@ -58,6 +58,7 @@ def fill_plate(
     *,
     core: np.ndarray | None = None,
     avoid: np.ndarray | None = None,
+    feather: int | None = None,
     seed: int = 0,
 ) -> np.ndarray:
     """Fills the hole of a picture of any depth with any filler.
@@ -65,6 +66,7 @@ def fill_plate(
     pixels: H×W×(3|4) uint8, uint16 or float32, RGB(A), alpha not multiplied in. hole: H×W uint8,
     non-zero = fill. core: H×W uint8, the mask before it was grown: alpha of the fill is 1 on it
     and on two thirds of the growth and falls across the rest; None = 1 in the whole hole.
+    feather: px along which it falls instead (see `rim_alpha`).
     avoid: H×W uint8, non-zero = neither filled nor sampled (a hole that is filled later).
     Returns a new array like `pixels`, bit-identical outside the hole, in the alpha channel, and
     wherever alpha is 0; transparent pixels are never sampled. The same seed gives the same
@@ -94,7 +96,7 @@ def fill_plate(
         filled = _fill_group(plate, group, known, model, inner, limits, seed)
         inside = group.hole > 0
         crop = group.crop.slices
-        alpha = rim_alpha(group.hole, None if core is None else core[crop])
+        alpha = rim_alpha(group.hole, None if core is None else core[crop], feather)
         weight = alpha[inside][:, None]
         source = to_unit(pixels[crop][inside][:, :3], *limits)
         mixed = source + weight * (filled[inside] - source)

@@ -150,10 +150,12 @@ def fill(
             for (part, avoid), inner in zip(todo, shares, strict=True):
                 if options.fill_model is None:
                     plate, done = fill_flat(
-                        plate, part, inner, core=core, avoid=avoid, seed=options.seed)
+                        plate, part, inner, core=core, avoid=avoid, feather=options.feather,
+                        seed=options.seed)
                     part = cv2.subtract(part, done)
                 plate = fill_plate(
-                    plate, part, model, inner, core=core, avoid=avoid, seed=options.seed)
+                    plate, part, model, inner, core=core, avoid=avoid, feather=options.feather,
+                    seed=options.seed)
             return plate
 
         if todo:

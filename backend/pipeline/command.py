@@ -79,6 +79,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
              "those), the object at --click, or what is white in --mask")
     add("--grow", type=pixels, metavar="PX",
         help="grow the masks by this much (default: by their size; 0 = exactly the masks)")
+    add("--feather", type=pixels, metavar="PX",
+        help="width of the fill's soft edge, inside the grown rim (default: a third of the rim; "
+             "0 = a hard edge)")
     add("--shadows", action="store_true", help="also remove cast shadows of the objects")
     add("--with-backplates", action="store_true", help="remove buttons and plates behind text")
     add("--keep-text-below", type=float, default=0.0, metavar="PX",
@@ -97,6 +100,7 @@ def options_of(args: argparse.Namespace) -> CleanOptions:
     return CleanOptions(
         text=not args.no_text, people=not args.no_people, unknown=args.unknown,
         fill=not args.no_fill, clicks=tuple(args.click), keep=tuple(args.keep), grow=args.grow,
+        feather=args.feather,
         shadows=args.shadows, with_backplates=args.with_backplates,
         keep_text_below=args.keep_text_below, only_text_in=args.only_text_in,
         device=args.device, seed=args.seed,

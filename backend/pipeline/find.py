@@ -59,6 +59,8 @@ def check_points(options: CleanOptions, size: tuple[int, int]) -> None:
         )
     if options.grow is not None and options.grow < 0:
         raise BadInput(f"Growing by {options.grow} px is not possible: give 0 or more.")
+    if options.feather is not None and options.feather < 0:
+        raise BadInput(f"An edge of {options.feather} px is not possible: give 0 or more.")
 
 
 def find_all(

@@ -15,6 +15,7 @@ _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 _LARGEST_INT = 1 << 53
 _RANGES: dict[str, tuple[float, float]] = {
     "grow": (0, 4096),
+    "feather": (0, 4096),
     "seed": (0, 2**32 - 1),
     "keep_text_below": (0, MAX_SIDE),
 }

@@ -110,6 +110,31 @@ def test_alpha_is_one_on_two_thirds_of_the_growth():
     assert np.all(rim_alpha(hole, None) == (hole > 0))
 
 
+@pytest.mark.parametrize("feather", [1, 4, 9, 40])
+def test_feather_is_the_width_of_the_soft_edge(feather: int):
+    core, hole = disc(radius=10), disc(radius=25)
+    alpha = rim_alpha(hole, core, feather)
+    assert np.all(alpha[core > 0] == 1) and np.all(alpha[hole == 0] == 0)
+    inwards = cv2.distanceTransform(hole, cv2.DIST_L2, 5)
+    soft = (alpha > 0) & (alpha < 1)
+    assert abs(inwards[soft].max() - min(feather, 15)) <= 1.5
+    assert np.all(alpha[(inwards > feather + 1) & (hole > 0)] == 1)
+    assert np.all(rim_alpha(hole, core, 0) == (hole > 0))
+
+
+@pytest.mark.parametrize("feather", [0, 6, 30])
+def test_feather_changes_nothing_outside_the_hole_nor_in_the_mask(feather: int):
+    pixels = picture(np.uint16)
+    core, hole = disc(radius=10), disc(radius=25)
+    whole, soft = (
+        fill_plate(pixels, hole, OpenCVFill("t", cv2.INPAINT_TELEA), Control(), core=core,
+                   feather=width) for width in (0, feather)
+    )
+    assert np.array_equal(soft[hole == 0], pixels[hole == 0])
+    assert np.array_equal(soft[core > 0], whole[core > 0])
+    assert np.array_equal(soft, whole) == (feather == 0)
+
+
 def test_far_holes_are_separate_and_near_ones_are_not():
     hole = np.zeros((1500, 3000), np.uint8)
     hole[700:740, 200:240] = 255

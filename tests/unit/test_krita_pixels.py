@@ -95,17 +95,3 @@ def test_edges_surround_the_mask() -> None:
     expected = {("h", x, y) for y, x in np.argwhere(padded[1:, 1:-1] != padded[:-1, 1:-1])}
     expected |= {("v", x, y) for y, x in np.argwhere(padded[1:-1, 1:] != padded[1:-1, :-1])}
     assert drawn == {(kind, int(x), int(y)) for kind, x, y in expected}
-
-
-@pytest.mark.parametrize("radius", [1, 4, 9])
-def test_grown_reaches_as_far_as_asked_and_stays_in_its_rows(radius: int) -> None:
-    mask = np.zeros((40, 50), np.uint8)
-    mask[20, 25] = mask[5, 49] = 255
-    out = np.frombuffer(pixels.grown(mask.tobytes(), 50, 40, radius), np.uint8).reshape(40, 50)
-    assert set(np.unique(out)) == {0, 255}
-    rows, columns = np.nonzero(out[:, 10:41])
-    far = np.hypot(rows - 20, columns - 15)
-    far = far[far < 15]
-    assert radius - 1 <= far.max() <= 1.2 * radius + 0.5
-    assert out[20, 25 + radius] and out[20 - radius, 25]
-    assert not out[:, :10].any(), "nothing ran over from the right end of a row"

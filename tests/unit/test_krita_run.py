@@ -300,3 +300,21 @@ def test_a_click_outside_the_selection_is_told(
     work.start()
     finished(work)
     assert "outside the selection" in said[0] and names(doc.root) == ["photo"]
+
+
+def test_what_was_gathered_by_clicks_grows_in_the_backend(editor: Any, client: Any) -> None:
+    doc = photo(editor)
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[10:20, 8:30] = 255
+    choice = load("preferences").Preferences(grow=6, feather=2)
+    request = actions.mask_request(mask.tobytes(), choice)
+    work = run.Run(document.Document.active(), backend.Backend(), request)
+    work.start()
+    finished(work)
+    kind, _, objects, text, options, changed, _ = client.requests[0]
+    assert kind == "refill" and text is None and objects == changed == mask.tobytes()
+    assert options["grow"] == 6 and options["feather"] == 2
+    group = doc.root.nodes[-1]
+    made = group.nodes[-2].canvas()
+    assert group.nodes[-2].name() == "Object mask"
+    assert np.array_equal(made[..., 3] > 0, mask > 0)

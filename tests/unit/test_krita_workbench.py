@@ -391,14 +391,15 @@ def test_nobody_to_cut_out_is_told(editor: Any, client: Any) -> None:
 
 
 def test_chosen_models_go_with_every_request() -> None:
-    choice = CHOICE._replace(models={"people": "fcn_resnet50", "matte": "x"}, grow=7)
+    choice = CHOICE._replace(models={"people": "fcn_resnet50", "matte": "x"}, grow=7, feather=4)
     request = actions.request(actions.REMOVE_PEOPLE, choice)
     assert request.options["people_model"] == "fcn_resnet50" and request.options["grow"] == 7
+    assert request.options["feather"] == 4
     assert not any(name.startswith("matte") for name in request.options)
 
 
 def test_choices_are_kept(editor: Any) -> None:
-    chosen = preferences.Preferences(review=True, models={"fill": "big_lama"}, grow=3)
+    chosen = preferences.Preferences(review=True, models={"fill": "big_lama"}, grow=3, feather=2)
     preferences.save(chosen)
     assert preferences.load() == chosen
     editor.writeSetting("cleanplate", "models", "[broken")

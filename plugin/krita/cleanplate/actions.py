@@ -64,6 +64,8 @@ def options(choice: Preferences, **what: Any) -> Dict[str, Any]:
     result: Dict[str, Any] = dict(what, device=choice.device)
     if choice.grow is not None:
         result["grow"] = choice.grow
+    if choice.feather is not None:
+        result["feather"] = choice.feather
     for task, name in choice.models.items():
         if task in MODEL_TASKS:
             result[task + "_model"] = name
@@ -85,5 +87,5 @@ def click_request(x: float, y: float, choice: Preferences) -> Request:
 
 def mask_request(mask: bytes, choice: Preferences) -> Request:
     """Removes what the user gathered by clicks; `mask` covers the canvas."""
-    wanted = dict(options(choice, text=False, people=False), grow=None)
-    return Request(title(REMOVE_CLICKED), wanted, mask=mask, grow=choice.grow)
+    wanted = options(choice, text=False, people=False)
+    return Request(title(REMOVE_CLICKED), wanted, mask=mask)

@@ -1,4 +1,4 @@
-"""Device, source, growth and review: one form for the settings and the docker."""
+"""Device, source, growth, feather and review: one form for the settings and the docker."""
 
 from __future__ import annotations
 
@@ -34,6 +34,16 @@ class Choices(QtWidgets.QWidget):
         self.grow.setRange(-1, 200)
         self.grow.setSpecialValueText(tr("Automatic"))
         self.grow.setSuffix(" px")
+        self.grow.setToolTip(tr("What was found grows by this much before it is filled."))
+        self.feather = QtWidgets.QSpinBox()
+        self.feather.setObjectName("cleanplate_feather")
+        self.feather.setRange(-1, 200)
+        self.feather.setSpecialValueText(tr("Automatic"))
+        self.feather.setSuffix(" px")
+        self.feather.setToolTip(
+            tr("Width of the fill's soft edge. It lies inside the grown rim, so grow more for a "
+               "wider one.")
+        )
         self.review = QtWidgets.QCheckBox(tr("Review before filling"))
         self.review.setObjectName("cleanplate_review_choice")
         self.review.setToolTip(tr("Lists what was found, so that you can untick what stays."))
@@ -42,12 +52,14 @@ class Choices(QtWidgets.QWidget):
         form.addRow(tr("Device:"), self.device)
         form.addRow(tr("Source:"), self.source)
         form.addRow(tr("Grow masks by:"), self.grow)
+        form.addRow(tr("Feather by:"), self.feather)
         form.addRow(self.review)
         self._loading = False
         self.load()
         self.device.currentIndexChanged.connect(self._save)
         self.source.currentIndexChanged.connect(self._save)
         self.grow.valueChanged.connect(self._save)
+        self.feather.valueChanged.connect(self._save)
         self.review.toggled.connect(self._save)
 
     def load(self) -> None:
@@ -58,6 +70,7 @@ class Choices(QtWidgets.QWidget):
         self.device.setCurrentIndex(self.device.findData(chosen.device))
         self.source.setCurrentIndex(int(chosen.visible))
         self.grow.setValue(-1 if chosen.grow is None else chosen.grow)
+        self.feather.setValue(-1 if chosen.feather is None else chosen.feather)
         self.review.setChecked(chosen.review)
         self._loading = False
 
@@ -68,12 +81,13 @@ class Choices(QtWidgets.QWidget):
     def _save(self, *changed: Any) -> None:
         if self._loading:
             return
-        grow = self.grow.value()
+        grow, feather = self.grow.value(), self.feather.value()
         preferences.save(
             preferences.load()._replace(
                 device=self.device.currentData(),
                 visible=self.source.currentData(),
                 grow=None if grow < 0 else grow,
+                feather=None if feather < 0 else feather,
                 review=self.review.isChecked(),
             )
         )

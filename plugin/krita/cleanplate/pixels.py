@@ -192,26 +192,6 @@ def opacity(data: Any, pixel_size: int, channel: str) -> bytes:
     )
 
 
-def grown(mask: bytes, width: int, height: int, radius: int) -> bytes:
-    """A binary mask dilated by an octagon of about `radius` pixels.
-
-    The rows become one big integer with `radius` bytes of space between them, so that a shift
-    moves the whole mask by a pixel and nothing runs over into the next row.
-    """
-    stride = width + radius
-    space = bytes(radius)
-    rows = [mask[y * width : (y + 1) * width] + space for y in range(height)]
-    bits = int.from_bytes(space + b"".join(rows), "little")
-    for step in range(radius):
-        across = bits | bits << 8 | bits >> 8
-        down = across if step % 5 < 2 else bits  # two square steps, three diamond steps
-        bits = across | down << 8 * stride | down >> 8 * stride
-    out = (bits & ((1 << 8 * (radius + stride * height)) - 1)).to_bytes(
-        radius + stride * height, "little"
-    )
-    return b"".join(out[radius + y * stride : radius + y * stride + width] for y in range(height))
-
-
 def white(mask: bytes) -> bytearray:
     """8-bit RGBA pixels of a mask layer: white where removed, transparent elsewhere."""
     out = bytearray(4 * len(mask))

@@ -11,7 +11,6 @@ from .records import packed
 from .translate import tr
 from .values import MASK_SPACE, PIXEL_SIZE, Bounds, Fill, Layer, Plan, Request, Source
 
-GROW_SHARE, GROW_LEAST, GROW_MOST = 0.012, 5, 25  # of the mask's diagonal; pixels
 CONTEXT = 256  # pixels around a selection that the backend sees at least
 
 
@@ -28,7 +27,7 @@ class Prepared(NamedTuple):
     mask: Optional[bytes]
     limit: Optional[bytes]
     opaque: bool
-    objects: Optional[bytes]  # the mask as the user gathered it, before it was grown
+    objects: Optional[bytes]  # the mask as the user gathered it
 
 
 class Patch(NamedTuple):
@@ -60,7 +59,8 @@ def prepare(source: Source, request: Request) -> Prepared:
     objects = None
     if request.mask is not None:
         objects = pixels.cropped(request.mask, source.bounds, box, 1)
-        mask = _grown(objects, box, request.grow)
+        if limit is not None:
+            objects = pixels.both(objects, limit)
     return Prepared(image, box, options, mask, limit, kind == "opaque", objects)
 
 
@@ -114,6 +114,9 @@ def plan(
     unknown = reply.unknown_mask if with_unknown else None
     if with_unknown:
         layers.insert(2, mask_layer(tr("Unknown mask"), unknown, prepared.box, "unknown"))
+    hole = reply.hole
+    if hole is not None and prepared.limit is not None:
+        hole = pixels.both(hole, prepared.limit)
     together = objects
     if unknown is not None:
         together = unknown if objects is None else pixels.either(objects, unknown)
@@ -126,7 +129,7 @@ def plan(
             (source.bounds.width, source.bounds.height),
             prepared.box,
             whole,
-            packed({"objects": together, "text": reply.text_mask, "hole": reply.hole}),
+            packed({"objects": together, "text": reply.text_mask, "hole": hole}),
         ),
     )
 
@@ -195,20 +198,6 @@ def mask_layer(name: str, mask: Optional[bytes], box: Bounds, role: str) -> Laye
         return Layer(name, around, None, MASK_SPACE, False, role=role)
     inside = pixels.cropped(mask, box, around, 1)
     return Layer(name, around, qbytes(pixels.white(inside)), MASK_SPACE, False, role=role)
-
-
-def _grown(mask: bytes, box: Bounds, grow: Optional[int]) -> bytes:
-    """Grown as the backend grows what it finds: an edge's soft rim belongs to the object."""
-    around = pixels.box_of(mask, box)
-    if grow is None:
-        diagonal = (around.width**2 + around.height**2) ** 0.5
-        grow = round(min(GROW_MOST, max(GROW_LEAST, GROW_SHARE * diagonal)))
-    if grow == 0 or around.area == 0:
-        return mask
-    wide = around.grown(grow, box)
-    inside = pixels.cropped(mask, box, wide, 1)
-    large = pixels.grown(inside, wide.width, wide.height, grow)
-    return bytes(pixels.patched(mask, box, large, large, wide, 1))
 
 
 def _inside(click: Tuple[float, float], box: Bounds) -> Tuple[float, float]:

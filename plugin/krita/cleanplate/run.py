@@ -70,9 +70,13 @@ class Run(Work):
             if review:
                 reply = task.wait(client.submit_find(prepared.image, prepared.options))
                 return prepared, reviewing.findings(reply.items, prepared)
-            job = client.submit_clean(
-                prepared.image, prepared.options, prepared.mask, prepared.limit
-            )
+            marked = prepared.objects
+            if marked is not None:  # gathered by clicks: grows, but is else taken as it is
+                job = client.submit_refill(prepared.image, marked, None, prepared.options, marked)
+            else:
+                job = client.submit_clean(
+                    prepared.image, prepared.options, prepared.mask, prepared.limit
+                )
             reply = task.wait(job)
             return prepared, reply, results.patch_of(reply, prepared)
 

@@ -44,8 +44,8 @@ class ColorSpace(NamedTuple):
 class Request(NamedTuple):
     """What the user asked for. `options` are fields of the backend's CleanOptions.
 
-    `mask`: one byte for each pixel of the canvas, 255 = the object; it is grown by `grow` pixels
-    (None: by its size) before it is filled.
+    `mask`: one byte for each pixel of the canvas, 255 = the object, which grows as one that the
+    backend finds.
     """
 
     title: str
@@ -53,7 +53,6 @@ class Request(NamedTuple):
     needs_selection: bool = False
     fills_selection: bool = False
     mask: Optional[bytes] = None
-    grow: Optional[int] = None
 
 
 class Selection(NamedTuple):
