@@ -101,6 +101,9 @@ class Node:
     def passThroughMode(self) -> bool:
         return self.state["through"]
 
+    def setName(self, value: str) -> None:
+        self.state["name"] = value
+
     def setVisible(self, value: bool) -> None:
         self.state["visible"] = value
 
@@ -162,6 +165,13 @@ class Node:
             self.document.redo_steps.clear()
             QTimer.singleShot(10, lambda: self.document.now_active(child))
         return True
+
+    def duplicate(self) -> Node:
+        """Outside the document, with an id of its own."""
+        made = Node(self.document, self.name(), self.kind)
+        made.space, made.pixels = self.space, self.pixels.copy()
+        made.state = dict(self.state, name="Copy of " + self.name())
+        return made
 
     def remove(self) -> bool:
         gui_thread()

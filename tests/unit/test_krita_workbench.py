@@ -1,4 +1,4 @@
-"""Review, refill, separate and cut out on the fake editor with a fake backend, under PyQt6."""
+"""Review, separate and cut out on the fake editor with a fake backend, under PyQt6."""
 
 from __future__ import annotations
 
@@ -9,21 +9,30 @@ import pytest
 
 pytest.importorskip("PyQt6.QtWidgets", reason="PyQt6 cannot be loaded", exc_type=ImportError)
 
-from tests.fake_krita.support import FakeClient, application, load, middle, spin  # noqa: E402
+from tests.fake_krita.bench import (  # noqa: E402
+    CHOICE,
+    CMYK8,
+    HEIGHT,
+    RGB8,
+    RGB16,
+    WIDTH,
+    actions,
+    backend,
+    cleaned,
+    document,
+    follow,
+    inverted,
+    layer,
+    names,
+    photo,
+    preferences,
+    run,
+)
+from tests.fake_krita.support import FakeClient, load, middle  # noqa: E402
 
-application()
-run, refill, separate, actions, document, backend, preferences, records, review = (
-    load(n) for n in ("run", "refill", "separate", "actions", "document", "backend",
-                      "preferences", "records", "review"))
+separate, review = (load("separate"), load("review"))
 
 import krita as fake  # noqa: E402  (the fake, found once the plugin was loaded)
-
-RGB8 = ("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
-RGB16 = ("RGBA", "U16", "sRGB-elle-V2-srgbtrc.icc")
-GRAY8 = ("GRAYA", "U8", "Gray-D50-elle-V2-srgbtrc.icc")
-CMYK8 = ("CMYKA", "U8", "Chemical proof")
-WIDTH, HEIGHT = 60, 48
-CHOICE = preferences.Preferences()
 
 
 @pytest.fixture
@@ -37,204 +46,6 @@ def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
 def editor(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(fake.Krita, "_instance", None)
     return fake.Krita.instance()
-
-
-def photo(editor: Any, space: tuple[str, str, str] = RGB8) -> Any:
-    """A document whose one layer holds opaque noise."""
-    doc = editor.open_document(WIDTH, HEIGHT, space)
-    canvas = doc.active.canvas()
-    canvas[:] = np.random.default_rng(0).integers(0, 200, canvas.shape)
-    canvas[..., -1] = np.iinfo(canvas.dtype).max
-    return doc
-
-
-def follow(work: Any) -> dict[str, Any]:
-    """Starts it; what it says at its end."""
-    said: dict[str, Any] = {}
-    work.done.connect(lambda text: said.update(done=text))
-    work.nothing.connect(lambda text: said.update(nothing=text))
-    work.failed.connect(lambda text, details: said.update(failed=text, details=details))
-    work.start()
-    spin(lambda: work.state is not run.State.WORKING)
-    return said
-
-
-def cleaned(editor: Any, client: FakeClient, space: tuple[str, str, str] = RGB8) -> Any:
-    """A document with a Clean Plate group; (document, source, group)."""
-    doc = photo(editor, space)
-    source = doc.active.canvas().copy()
-    request = actions.request(actions.REMOVE_BOTH, CHOICE)
-    assert "done" in follow(run.Run(document.Document.active(), backend.Backend(), request))
-    group = doc.root.nodes[1]
-    spin(lambda: doc.active is group.nodes[0])
-    return doc, source, group
-
-
-def do_refill(**options: Any) -> dict[str, Any]:
-    return follow(refill.Refill(document.Document.active(), backend.Backend(), "Refill", options))
-
-
-def names(node: Any) -> list[Any]:
-    return [[n.name(), names(n)] if n.nodes else n.name() for n in reversed(node.nodes)]
-
-
-def layer(group: Any, name: str) -> Any:
-    """The topmost one of that name."""
-    return next(n for n in reversed(group.nodes) if n.name() == name)
-
-
-def inverted(pixels: np.ndarray) -> np.ndarray:
-    return np.iinfo(pixels.dtype).max - pixels[..., :3]
-
-
-@pytest.mark.parametrize("space", [RGB8, RGB16, GRAY8, CMYK8], ids=lambda s: "-".join(s[:2]))
-def test_refill_adds_takes_away_and_keeps_hand_work(editor: Any, client: Any, space: Any) -> None:
-    doc, source, group = cleaned(editor, client, space)
-    background = layer(group, "Background")
-    background.canvas()[40:44, 50:58] = 77  # hand work
-    before = background.canvas().copy()
-    layer(group, "Object mask").canvas()[4:10, 6:14] = 255
-    layer(group, "Text mask").canvas()[16:20, 15:20] = 0  # erased: it was filled
-    steps, writes = len(doc.undo_steps), background.writes
-    said = do_refill()
-    assert "Filled where" in said["done"] and "source is back" in said["done"]
-    assert names(group) == ["Text mask", "Object mask", "Background", "Background"]
-    new = layer(group, "Background")
-    assert new is not background and new.space == space and new.visible()
-    added, back = np.zeros((2, HEIGHT, WIDTH), bool)
-    added[4:10, 6:14] = back[16:20, 15:20] = True
-    assert (new.canvas()[~(added | back)] == before[~(added | back)]).all()
-    assert (new.canvas()[back] == source[back]).all()
-    assert (new.canvas()[added] != before[added]).any(axis=1).mean() > 0.9
-    if space == RGB8:
-        assert (new.canvas()[added][:, :3] == inverted(before)[added]).all()
-    assert background.writes == writes and (background.canvas() == before).all()
-    assert doc.root.nodes[0].writes == 0 and (doc.root.nodes[0].canvas() == source).all()
-    assert len(doc.undo_steps) == steps + 1
-    doc.undo()
-    assert names(group) == ["Text mask", "Object mask", "Background"]
-    assert client.requests[-1][1].depth == ("u8" if space in (RGB8, GRAY8) else "u16")
-
-
-def test_refill_without_a_change_says_what_to_do(editor: Any, client: Any) -> None:
-    doc, _, group = cleaned(editor, client)
-    said = do_refill()
-    assert "Paint on" in said["nothing"] and len(client.requests) == 1
-    layer(group, "Object mask").canvas()[4:10, 6:14] = 255
-    assert "done" in do_refill()
-    assert "Paint on" in do_refill()["nothing"], "the new masks are remembered"
-    doc.undo()
-    assert "done" in do_refill(), "and forgotten by the undo"
-
-
-def test_what_one_refill_added_the_next_one_takes_back(editor: Any, client: Any) -> None:
-    _, source, group = cleaned(editor, client)
-    first = layer(group, "Background").canvas().copy()
-    mask = layer(group, "Object mask").canvas()
-    mask[4:10, 6:14] = 255
-    do_refill()
-    assert (layer(group, "Background").canvas() != first).any()
-    mask[4:10, 6:14] = 0
-    do_refill()
-    assert (layer(group, "Background").canvas() == first).all()
-
-
-@pytest.mark.parametrize("where", ["source", "mask", "other"])
-def test_the_group_is_found_from_the_active_layer(editor: Any, client: Any, where: str) -> None:
-    doc, _, group = cleaned(editor, client)
-    other = fake.Node(doc, "other", "paintlayer")
-    doc.root.addChildNode(other, None)
-    layer(group, "Object mask").canvas()[4:10, 6:14] = 255
-    chosen = {"source": doc.root.nodes[0], "mask": layer(group, "Text mask"), "other": other}
-    spin(lambda: doc.active is other)
-    doc.active = chosen[where]
-    assert "done" in do_refill()
-
-
-def test_refill_without_a_group_is_told(editor: Any, client: Any) -> None:
-    photo(editor)
-    assert "no Clean Plate group" in do_refill()["nothing"]
-    assert not client.requests
-
-
-@pytest.mark.parametrize("data", [None, b"", b"{", b'{"version": 1, "fills": [{"size": 3}]}'])
-def test_a_lost_or_damaged_record_is_told(editor: Any, client: Any, data: Any) -> None:
-    """Everything that the masks show is filled then, and nothing is put back."""
-    doc, source, group = cleaned(editor, client)
-    doc.annotations.clear()
-    if data is not None:
-        doc.annotations["cleanplate"] = data
-    before = layer(group, "Background").canvas().copy()
-    said = do_refill()
-    assert "no record" in said["done"]
-    hole = middle(WIDTH, HEIGHT) > 0
-    assert (layer(group, "Background").canvas()[~hole] == before[~hole]).all()
-    assert client.requests[-1][5] == middle(WIDTH, HEIGHT).tobytes()
-
-
-def test_refill_of_a_half_transparent_multiply_layer(editor: Any, client: Any) -> None:
-    """The old background would show through: it is hidden while the new one is there."""
-    doc = photo(editor)
-    doc.active.setBlendingMode("multiply")
-    source = doc.active.canvas().copy()
-    request = actions.request(actions.REMOVE_BOTH, CHOICE)
-    follow(run.Run(document.Document.active(), backend.Backend(), request))
-    group = doc.root.nodes[1]
-    old = layer(group, "Background")
-    layer(group, "Object mask").canvas()[4:10, 6:14] = 255
-    layer(group, "Text mask").canvas()[16:20, 15:20] = 0
-    assert "done" in do_refill()
-    new = layer(group, "Background")
-    assert new.blendingMode() == "multiply" and not old.visible()
-    assert (new.canvas()[4:10, 6:14, :3] == inverted(source)[4:10, 6:14]).all()
-    assert not new.canvas()[16:20, 15:20].any() and not new.canvas()[:4].any()
-    doc.undo()
-    spin(lambda: old.visible())
-    doc.redo()
-    spin(lambda: not old.visible())
-    editor.close_document(doc)
-
-
-def test_source_gone_leaves_erased_parts_filled(editor: Any, client: Any) -> None:
-    doc, _, group = cleaned(editor, client)
-    before = layer(group, "Background").canvas().copy()
-    doc.root.nodes[0].remove()
-    layer(group, "Text mask").canvas()[16:20, 15:20] = 0
-    layer(group, "Object mask").canvas()[4:10, 6:14] = 255
-    said = do_refill()
-    assert "keep their fill" in said["done"]
-    new = layer(group, "Background").canvas()
-    assert (new[16:20, 15:20] == before[16:20, 15:20]).all()
-    assert (new[4:10, 6:14] != before[4:10, 6:14]).any()
-
-
-def test_group_deleted_meanwhile(editor: Any, client: Any) -> None:
-    doc, _, group = cleaned(editor, client)
-    layer(group, "Object mask").canvas()[4:10, 6:14] = 255
-    client.hold.set()
-    work = refill.Refill(document.Document.active(), backend.Backend(), "Refill", {})
-    said: list[str] = []
-    work.nothing.connect(said.append)
-    work.start()
-    spin(lambda: len(client.jobs) == 2)
-    group.remove()
-    client.hold.clear()
-    spin(lambda: work.state is not run.State.WORKING)
-    assert "deleted meanwhile" in said[0] and names(doc.root) == ["photo"]
-
-
-def test_a_cancelled_refill_changes_nothing(editor: Any, client: Any) -> None:
-    doc, _, group = cleaned(editor, client)
-    layer(group, "Object mask").canvas()[4:10, 6:14] = 255
-    kept = dict(doc.annotations)
-    client.hold.set()
-    work = refill.Refill(document.Document.active(), backend.Backend(), "Refill", {})
-    work.start()
-    spin(lambda: len(client.jobs) == 2 and client.jobs[1].asked > 1)
-    work.cancel()
-    spin(lambda: client.jobs[1].released)
-    assert client.jobs[1].cancelled and names(group)[-2:] == ["Object mask", "Background"]
-    assert doc.annotations == kept
 
 
 def reviewed(choose: Any, **changes: Any) -> tuple[Any, dict[str, Any], list[Any]]:
@@ -420,12 +231,3 @@ def test_settings_choose_a_model_by_name(editor: Any, client: Any) -> None:
     box.setCurrentIndex(0)
     box.activated.emit(0)
     assert preferences.load().models == {}
-
-
-def test_masks_in_a_record_are_checked() -> None:
-    mask = bytes([0, 255] * 50)
-    text = records.pack_mask(mask)
-    assert records.unpack_mask(text, 100) == mask
-    for bad, area in ((text, 99), (text, 101), ("!", 100), ("AAAA", 100)):
-        with pytest.raises(ValueError, match="record"):
-            records.unpack_mask(bad, area)

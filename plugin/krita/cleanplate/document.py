@@ -213,15 +213,26 @@ class Document:
         """Puts a new background above the one of `bench`, as one undo step.
 
         The old one stays below, because Krita's scripts cannot replace a layer's pixels in a way
-        that can be undone; `hide` it where it would show through. Yields None between Krita's
-        calls and at last an `Inserted`.
+        that can be undone; `hide` it where it would show through. The new one is its copy, which
+        shares all memory with it but that of `layer`, the part that changes. Yields None between
+        Krita's calls and at last an `Inserted`.
         """
-        node = self._detached(layer.name, bench.background.space)
+        old = find(self._handle.rootNode(), bench.layer_id)
+        if old is None:
+            yield Inserted(None, True)
+            return
+        if children(old):  # has masks, which were read with it
+            node = self._detached(layer.name, bench.background.space)
+            node.setPixelData(bench.background.pixels, *bench.bounds)
+        else:
+            node = old.duplicate()
+            node.setName(layer.name)
         yield None
         if layer.bounds.area:
             node.setPixelData(layer.pixels, *layer.bounds)
             yield None
         self._dress(node, layer)
+        yield None
         root = self._handle.rootNode() if self.is_open else None
         old = find(root, bench.layer_id) if root is not None else None
         if old is None:

@@ -39,6 +39,7 @@ class Group:
         if not places:
             raise NoGroup(tr("The group “{0}” has no Background layer.", node.name()))
         self.background = inside[places[-1]]
+        self.earlier = len(places) - 1
         self.record = by_background.get(ids[places[-1]], newest)
         self.masks = {}
         for part, title in (("objects", "Object mask"), ("text", "Text mask"),
@@ -74,6 +75,7 @@ class Group:
             pass_through=self.node.passThroughMode(),
             blending=self.background.blendingMode(),
             opacity=self.background.opacity(),
+            earlier=self.earlier,
         )
 
 

@@ -13,6 +13,8 @@ from .results import Nothing, engines, qbytes
 from .translate import tr
 from .values import PIXEL_SIZE, Bench, Bounds, Fill, Layer
 
+MANY = 4  # earlier backgrounds
+
 
 class Changes(NamedTuple):
     """`changed`: where a mask is not what it was at the last fill; `hole`: what was filled then
@@ -115,24 +117,29 @@ def hides_old(bench: Bench) -> bool:
 def new_background(
     bench: Bench, reply: CleanReply, back: bytes, patch: Any, box: Bounds
 ) -> Layer:
-    """The background with `patch` (covers `box`, in its colour space) where it was filled.
+    """What the background becomes, with `patch` (covers `box`, in its colour space) where it was
+    filled: only the rectangle that changes.
 
     Where masks were erased the source's own bytes come back, or transparency where the old
     background is hidden and holds only what was filled.
     """
     bounds = bench.bounds
     size = len(bench.background.pixels) // bounds.area
-    out = pixels.to_bytes(bench.background.pixels)
-    if back.count(0) != len(back):
-        source = bench.source.pixels if bench.source is not None else None
-        if source is None or hides_old(bench):
-            source = bytes(bounds.area * size)
-        pixels.stamp(out, bounds, source, back, bounds, size)
+    around = pixels.box_of(back, bounds)
+    area = around.united(box)
+    out = bytearray(pixels.cropped(bench.background.pixels, bounds, area, size))
+    if around.area:
+        if bench.source is None or hides_old(bench):
+            source = bytes(around.area * size)
+        else:
+            source = pixels.cropped(bench.source.pixels, bounds, around, size)
+        inside = pixels.cropped(back, bounds, around, 1)
+        pixels.stamp(out, area, source, inside, around, size)
     if box.area and reply.hole is not None:
         hole = pixels.cropped(reply.hole, bounds, box, 1)
-        pixels.stamp(out, bounds, patch, hole, box, size)
+        pixels.stamp(out, area, patch, hole, box, size)
     return Layer(
-        bench.background.name, bounds, qbytes(out), None, True, bench.blending, bench.opacity
+        bench.background.name, area, qbytes(out), None, True, bench.blending, bench.opacity
     )
 
 
@@ -164,6 +171,13 @@ def message(bench: Bench, found: Changes, reply: CleanReply, back: bytes) -> str
             tr(
                 "Erased parts keep their fill, because the layer that this group was made from "
                 "cannot be read any more."
+            )
+        )
+    if bench.earlier >= MANY:
+        parts.append(
+            tr(
+                "The group holds {0} earlier backgrounds: delete those you no longer need.",
+                bench.earlier + 1,
             )
         )
     return " ".join([*parts, *found.notes])

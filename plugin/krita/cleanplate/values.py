@@ -29,6 +29,15 @@ class Bounds(NamedTuple):
         y1 = min(self.y + self.height, inside.y + inside.height)
         return Bounds(x0, y0, max(0, x1 - x0), max(0, y1 - y0))
 
+    def united(self, other: Bounds) -> Bounds:
+        """The smallest rectangle that holds both; one without an area does not count."""
+        if not self.area or not other.area:
+            return self if self.area else other
+        x, y = min(self.x, other.x), min(self.y, other.y)
+        right = max(self.x + self.width, other.x + other.width)
+        bottom = max(self.y + self.height, other.y + other.height)
+        return Bounds(x, y, right - x, bottom - y)
+
     def relative_to(self, other: Bounds) -> Bounds:
         return Bounds(self.x - other.x, self.y - other.y, self.width, self.height)
 
@@ -132,7 +141,8 @@ class BenchLayer(NamedTuple):
 class Bench(NamedTuple):
     """A Clean Plate group as it is now, with its source (None: gone, or the visible image).
 
-    `masks`: "objects", "text", "unknown". `record`: a records.Record, or None.
+    `masks`: "objects", "text", "unknown". `record`: a records.Record, or None. `earlier`: how many
+    backgrounds of earlier fills lie below.
     """
 
     bounds: Bounds
@@ -145,6 +155,7 @@ class Bench(NamedTuple):
     pass_through: bool
     blending: str
     opacity: int
+    earlier: int
 
 
 MASK_SPACE = ColorSpace("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
