@@ -125,13 +125,13 @@ class BuiltinClick:
         self, encoded: Encoded, region: Box, long_side: int, clicks: list[tuple[float, ...]],
         previous: np.ndarray | None, box: Box | None,
     ) -> np.ndarray:
-        """Probability over `region` at half the net's input size; `previous` is the whole
+        """Probability over `region` at the size of the net's answer; `previous` is the whole
         picture's or the region's own."""
         import torch
 
         features = self._features(encoded, region, long_side)
         height, width = _input_size(region, long_side)
-        half = (height // 2, width // 2)
+        half = (height // self.net.stride, width // self.net.stride)
         points = np.array(clicks or [(0, 0, -1)], np.float32)
         points[:, 0] = (points[:, 0] + 0.5 - region.x0) * (width / region.width)
         points[:, 1] = (points[:, 1] + 0.5 - region.y0) * (height / region.height)
@@ -269,23 +269,31 @@ def read_weights(net: Any, path: Path) -> Any:
 
 
 def load_builtin(entry: Any, files: dict[str, Path], device: str, control: Control) -> Any:
-    """The built-in net; its weights say whether they are the region graph's or the
-    convolutional net's. See the card beside them."""
+    """The built-in net; its weights say whether they are the region graph's, a convolutional
+    net's, or both. See the card beside them."""
     from safetensors import safe_open
 
     path = next(iter(files.values()))
     with safe_open(path, "pt") as file:
         kind = (file.metadata() or {}).get("kind", "conv")
-    if kind == "graph":
+    if kind in ("graph", "fused"):
         from backend.masks.click_graph import GraphClick
+        from backend.masks.click_opinion import ConvOpinion
         from backend.networks.click_graph import GraphNet
+        from backend.networks.click_mobile import Fused
 
         if device != "cpu":
             control.note(f"{entry.title} works on the CPU, where it is fastest.")
-        return GraphClick(read_weights(GraphNet(), path), entry.name)
+        if kind == "graph":
+            return GraphClick(read_weights(GraphNet(), path), entry.name)
+        both = read_weights(Fused(), path)
+        return GraphClick(both.graph, entry.name, ConvOpinion(both.conv))
     import torch
 
-    from backend.networks.click import ClickNet
+    if kind == "mobile":
+        from backend.networks.click_mobile import MobileClickNet as ClickNet
+    else:
+        from backend.networks.click import ClickNet
 
     net = read_weights(ClickNet(), path).to(device)
     return BuiltinClick(net.to(memory_format=torch.channels_last), entry.name, device)

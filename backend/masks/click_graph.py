@@ -16,9 +16,8 @@ import cv2
 import numpy as np
 import torch
 
-from backend.masks import click_edges, click_fine, click_merge, click_points
+from backend.masks import click_edges, click_fine, click_merge, click_opinion, click_points
 from backend.masks import click_regions as regions
-from backend.masks.click_grabcut import GrabCutClick
 from backend.masks.click_windows import LONGEST, cut_off, first_window, scaled, within
 from backend.models.interfaces import Description, Embedding
 from backend.networks.click_graph import (
@@ -40,8 +39,6 @@ FEW = 0.012  # an object that fills less of its window than this gets a crop of 
 LATER = 0.25  # the same once the object has been corrected: then its outline matters
 EXACT = 0.006  # of the long side: around a click its word is final
 MARGIN = 0.4  # of the object's box, on each side of its crop
-CUT_LONG = 160  # px, long side of the quick GrabCut
-DOUBT, AGREED = 0.3, 1.4  # in log odds
 CONTRADICTION = 0.035  # of the long side: how far a click repairs what regions cannot tell apart
 
 
@@ -78,6 +75,7 @@ class Known:
     lab: np.ndarray
     labels: np.ndarray
     graph: Graph
+    seen: Any = None  # what the convolutional net made of it, see click_opinion
 
 
 @dataclass
@@ -90,10 +88,14 @@ class Looked:
 
 
 class GraphClick:
-    """See interfaces.ClickModel. Works on the CPU: its nets are tiny, the rest is graph search."""
+    """See interfaces.ClickModel. Works on the CPU: its nets are small, the rest is graph search.
+    `conv` is asked beside the graph, where there is one."""
 
-    def __init__(self, net: GraphNet, name: str) -> None:
+    def __init__(
+        self, net: GraphNet, name: str, conv: click_opinion.ConvOpinion | None = None,
+    ) -> None:
         self.net = net.eval()
+        self.conv = conv
         self.description = Description(name, "cpu", 1, 1, regions.LONG, 20000, False)
 
     def encode(self, rgb: np.ndarray, control: Control) -> Embedding:
@@ -243,7 +245,8 @@ class GraphClick:
                 oldest = list(looked.windows)[1]
                 del looked.windows[oldest]
                 looked.fine.pop(oldest, None)
-            looked.windows[window] = Known(small, lab, made.labels, build(self.net, made))
+            seen = None if self.conv is None else self.conv.look(small)
+            looked.windows[window] = Known(small, lab, made.labels, build(self.net, made), seen)
         return looked.windows[window]
 
     def _ask(
@@ -264,7 +267,7 @@ class GraphClick:
         plus = torch.tensor(sorted({int(labels[y, x]) for x, y in adds}), dtype=torch.long)
         minus = sorted({int(labels[y, x]) for x, y in takes} - set(plus.tolist()))
         less = torch.tensor(minus, dtype=torch.long)
-        drawn = None
+        drawn, plane = None, None
         if box is not None:
             plane = np.zeros((h, w), np.float32)
             x0, x1 = (max(0, round((v - window.x0) * sx)) for v in (box[0], box[2]))
@@ -275,8 +278,8 @@ class GraphClick:
         if previous is not None:
             before = self._mean(previous, known)
         if guess is not None and guess.size:
-            plane = cv2.resize(guess, (w, h), interpolation=cv2.INTER_LINEAR)
-            before = self._mean(plane, known)
+            start = cv2.resize(guess, (w, h), interpolation=cv2.INTER_LINEAR)
+            before = self._mean(start, known)
         with torch.no_grad(), _one_thread():
             fixed = of_clicks(g, plus, less, drawn)
             for _ in range(PASSES if previous is None else 2):
@@ -285,8 +288,13 @@ class GraphClick:
             before[plus] = before[plus].clamp(min=0.8)
             before[less] = before[less].clamp(max=0.2)
         pixels = before.numpy()[labels]
+        logits = None
+        if self.conv is not None:
+            logits = self.conv.logits(known.seen, (h, w), clicks, previous, plane)
         if previous is None and drawn is None and len(adds) == 1 and not takes:
-            pixels = _second_opinion(pixels, known.small, adds[0])
+            pixels = click_opinion.at_first(pixels, known.small, adds[0], logits)
+        elif logits is not None:
+            pixels = click_opinion.later(pixels, logits)
         _repair(pixels, known, adds, takes)
         keep = click_points.touched(pixels > 0.5, [Point(*p) for p in adds],
                                     None if drawn is None else scaled(box, window, sx, sy))
@@ -341,18 +349,6 @@ def _holding(
         if max(known.width, known.height) < 2 * side:
             return known
     return None
-
-
-def _second_opinion(
-    pixels: np.ndarray, small: np.ndarray, click: tuple[int, int],
-) -> np.ndarray:
-    """A single click says little about size: a quick GrabCut tips what is in doubt, and other
-    doubt goes to the object, for who clicks means the whole thing."""
-    cut = GrabCutClick(CUT_LONG, 3)
-    like = cut.predict(cut.encode(small, Control()), (Point(*click),))
-    sure = np.clip(pixels, 1e-4, 1 - 1e-4)
-    logit = np.log(sure / (1 - sure)) + DOUBT + AGREED * like
-    return (1 / (1 + np.exp(-logit))).astype(np.float32)
 
 
 def _repair(

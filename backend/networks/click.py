@@ -179,6 +179,8 @@ class Decoder(nn.Module):
 class ClickNet(nn.Module):
     """4.5 M parameters. `encode` takes B×3×H×W RGB in [-1, 1], H and W multiples of 32."""
 
+    stride = 2  # of the planes and the answer
+
     def __init__(
         self, widths: tuple[int, int, int, int, int] = (32, 64, 96, 160, 224), embedding: int = 32,
     ) -> None:
@@ -206,10 +208,14 @@ def resize(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def click_planes(clicks: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    """B×N×3 clicks → B×3×h×w planes at half the input's size: disks and nearness, in [0, 1]."""
-    ys = torch.arange(size[0], device=clicks.device, dtype=torch.float32) * 2 + 0.5
-    xs = torch.arange(size[1], device=clicks.device, dtype=torch.float32) * 2 + 0.5
+def click_planes(
+    clicks: Tensor, size: tuple[int, int] | torch.Size, stride: int = 2,
+) -> Tensor:
+    """B×N×3 clicks → B×3×h×w planes, the input's size over `stride`: disks and nearness, in
+    [0, 1]."""
+    middle = (stride - 1) / 2
+    ys = torch.arange(size[0], device=clicks.device, dtype=torch.float32) * stride + middle
+    xs = torch.arange(size[1], device=clicks.device, dtype=torch.float32) * stride + middle
     dx = xs[None, None] - clicks[..., :1]  # B×N×w
     dy = ys[None, None] - clicks[..., 1:2]  # B×N×h
     far = torch.hypot(dx[:, :, None, :], dy[..., None])

@@ -7,6 +7,7 @@ embeddings learn which pixels belong together, from full partitions of photos.
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,20 @@ from torch import Tensor, nn
 from backend.networks.click import ClickNet, Decoded, Features
 from backend.training import click_clicks as simulate
 from backend.training.click_compose import Batch, Composer, join
-from backend.training.click_source import load
+from backend.training.click_source import FEWER, load
 from backend.training.trainer import Settings, Trainer, add_common_arguments, pick_device
 
 PHOTOS = {"partition": 0.36, "object": 0.12, "person": 0.10}  # the rest are composites
+REAL = {"partition": 0.44, "object": 0.22, "person": 0.12}  # for a net that has seen ImageNet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, steps=60_000)
-    parser.add_argument("--nets", choices=("graph", "conv", "deepmask"), default="graph",
-                        help="the nets of the region graph, the convolutional click net (wants a "
-                        "GPU), or DeepMask and both DeepCrops side by side")
+    parser.add_argument("--nets", choices=("graph", "mobile", "conv", "deepmask"),
+                        default="graph",
+                        help="the nets of the region graph, a convolutional net that starts from "
+                        "ImageNet, one from scratch (wants a GPU), or DeepMask and both DeepCrops "
+                        "side by side")
     parser.add_argument("--start", type=Path, help="graph: go on from these weights")
     parser.add_argument("--whole", action="store_true",
                         help="graph: only whole labelled things, those that stand out more often")
@@ -43,11 +47,25 @@ def run(args: argparse.Namespace) -> int:
         from backend.training import click_graph
 
         return click_graph.run(args)
-    settings = Settings.of("click-builtin", args, learning_rate=args.rate or 1e-3,
-                           weight_decay=0.03, warmup=300)
-    source = Source(args)
-    about = {"task": "click", "kind": "conv"}
-    trainer = Trainer(ClickNet(), settings, Task(source), about)
+    mobile = args.nets == "mobile"
+    settings = Settings.of(
+        "click-builtin", args, learning_rate=args.rate or 1e-3, weight_decay=0.03,
+        warmup=100 if mobile else 300, average=0.997 if mobile else 0.999,
+        slow={"encoder.features.": 0.2} if mobile else {},
+    )
+    source = Source(args, REAL if mobile else PHOTOS, FEWER if mobile else None)
+    about = {"task": "click", "kind": args.nets}
+    torch.manual_seed(args.seed)
+    net: nn.Module = ClickNet()
+    if mobile:
+        from backend.networks.click_mobile import MobileClickNet
+        from backend.training.imagenet import start_from_imagenet
+
+        net = MobileClickNet()
+        if not args.resume:
+            start_from_imagenet(net.encoder)
+    trainer = Trainer(net, settings, Task(source), about)
+    settings.start = time.time()  # reading is no training
     trainer.run(source)
     return 0
 
@@ -55,9 +73,13 @@ def run(args: argparse.Namespace) -> int:
 class Source:
     """Batches that depend on the seed and the step alone."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
+    def __init__(
+        self, args: argparse.Namespace, photos: dict[str, float] = PHOTOS,
+        limits: dict[str, int] | None = None,
+    ) -> None:
         device = pick_device(args.device)
-        self.composer = Composer(load(args.data, device), args.side)
+        self.composer = Composer(load(args.data, device, limits=limits), args.side)
+        self.photos = photos
         self.batch: int = args.batch or (64 if device.type == "cuda" else 8)
         self.seed: int = args.seed
 
@@ -70,7 +92,7 @@ class Source:
     def __call__(self, step: int) -> tuple[Batch, torch.Generator]:
         g, composer = self.generator(step), self.composer
         parts = []
-        for name, share in PHOTOS.items():
+        for name, share in self.photos.items():
             count = max(1, round(self.batch * share))
             view = composer.random_view(g, count, 0.15, 1.05)
             parts.append(composer.photos(g, composer.library.groups[name], view))
@@ -91,7 +113,6 @@ class Task:
         batch, g = given
         inner: ClickNet = net.module if hasattr(net, "module") else net  # type: ignore[assignment]
         alone = inner is net
-        half = F.avg_pool2d(batch.mask, 2)
         with torch.set_grad_enabled(alone):
             features = inner.encode(batch.image)
         clicks, previous, box = self.interaction(inner, features, batch, g)
@@ -99,7 +120,7 @@ class Task:
             decoded = inner.decode(features, clicks, previous, box)
         else:  # distributed training must pass through the wrapper
             decoded = net(batch.image, clicks, previous, box)
-        return losses(decoded, batch, half, g)
+        return losses(decoded, batch, g)
 
     @torch.no_grad()
     def interaction(
@@ -108,7 +129,7 @@ class Task:
         """Clicks, previous mask and box as a user would have left them."""
         features = Features(*(f.detach() for f in features))
         clicks = simulate.first_clicks(g, batch.mask, batch.valid, batch.labels)
-        box = F.avg_pool2d(simulate.boxes(g, batch.mask, 0.15), 2)
+        box = F.avg_pool2d(simulate.boxes(g, batch.mask, 0.15), net.stride)
         previous = torch.zeros_like(box)
         draw = float(torch.rand((), generator=g, device=g.device))
         for _ in range(sum(draw < chance for chance in (0.6, 0.35, 0.15))):
@@ -122,10 +143,11 @@ class Task:
 
 
 def losses(
-    decoded: Decoded, batch: Batch, half: Tensor, g: torch.Generator,
+    decoded: Decoded, batch: Batch, g: torch.Generator,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    valid = F.avg_pool2d(batch.valid, 2)
     logits = decoded.logits.float()
+    stride = batch.mask.shape[-1] // logits.shape[-1]
+    half, valid = F.avg_pool2d(batch.mask, stride), F.avg_pool2d(batch.valid, stride)
     focal = normalised_focal(logits, half, valid)
     overlap = soft_iou(torch.sigmoid(logits), half, valid)
     coarse = F.binary_cross_entropy_with_logits(

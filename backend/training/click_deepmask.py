@@ -8,6 +8,7 @@ and train the mask; the fourth is off-centre or of another size and trains only 
 from __future__ import annotations
 
 import argparse
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backend.networks.deepmask import CROP, MASK, OBJECT, DeepMask, Kind, distance_plane
+from backend.networks.deepmask import (
+    CROP,
+    MASK,
+    OBJECT,
+    TRUNK,
+    DeepMask,
+    Kind,
+    distance_plane,
+)
 from backend.training import click_clicks as simulate
 from backend.training.click_compose import Batch, Composer, View, join
-from backend.training.click_source import load
+from backend.training.click_source import FEWER, load
 from backend.training.trainer import Settings, Trainer, pick_device, save_half
 
 KINDS: tuple[Kind, ...] = ("deepmask", "deepcrop-v1", "deepcrop-v2")
@@ -40,6 +49,21 @@ class Three(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.nets = nn.ModuleDict({kind: DeepMask(kind) for kind in KINDS})
+
+    def start_from_imagenet(self) -> None:
+        """All trunks alike; the fourth plane of V2 starts at nothing."""
+        from backend.networks.people_mobile import MobileEncoder
+        from backend.training import imagenet
+
+        encoder = MobileEncoder()
+        imagenet.start_from_imagenet(encoder)
+        state = encoder.features[:TRUNK].state_dict()
+        for net in self.nets.values():
+            assert isinstance(net, DeepMask)
+            own = dict(state)
+            lacking = int(net.kind == "deepcrop-v2")
+            own["0.0.weight"] = F.pad(own["0.0.weight"], (0, 0, 0, 0, 0, lacking))
+            net.trunk.load_state_dict(own)
 
     def forward(self, image: Tensor, distance: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         return {kind: net(image, distance) for kind, net in self.nets.items()}
@@ -78,10 +102,18 @@ class Together(Trainer):
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = Settings.of("deepmask", args, learning_rate=args.rate or 1e-3, weight_decay=0.05,
-                           warmup=300)
+    settings = Settings.of(
+        "deepmask", args, learning_rate=args.rate or 1e-3, weight_decay=0.05, warmup=100,
+        average=0.997, slow={f"nets.{kind}.trunk.": 0.2 for kind in KINDS},
+    )
     source = Source(args)
-    Together(Three(), settings, loss, {"task": "click"}).run(source)
+    torch.manual_seed(args.seed)
+    nets = Three()
+    if not args.resume:
+        nets.start_from_imagenet()
+    trainer = Together(nets, settings, loss, {"task": "click"})
+    settings.start = time.time()  # reading is no training
+    trainer.run(source)
     return 0
 
 
@@ -90,7 +122,7 @@ class Source:
 
     def __init__(self, args: argparse.Namespace) -> None:
         device = pick_device(args.device)
-        self.composer = Composer(load(args.data, device), CROP)
+        self.composer = Composer(load(args.data, device, limits=FEWER), CROP)
         self.batch: int = args.batch or (128 if device.type == "cuda" else 12)
         self.seed: int = args.seed
 

@@ -23,6 +23,9 @@ OBJECTS = "objects_coco128_no_person"
 PEOPLE = ("people_ccp", "people_portraits", "people_pennfudan", "people_coco128")
 SCENES = ("background_houses", "background_imagenet", "background_sunhays",
           "background_urban100")
+# Most photos of a group for a short run: people in streets must not crowd out the rest.
+FEWER = {"people_ccp": 300, "background_houses": 150, "background_sunhays": 150,
+         "background_imagenet": 200, "background_urban100": 50}
 CANVAS = 448  # px; photos are shrunk into this square
 
 
@@ -61,12 +64,23 @@ class _Found:
     weight: list[float]
 
 
-def load(root: Path, device: torch.device, workers: int = 3, limit: int = 0) -> Library:
-    """Reads all groups under `root`; `limit` photos of each group at most (0 = all)."""
+def held_out(group: str, index: int) -> bool:
+    """Whether the photo is kept from training, to choose settings on: one in eight."""
+    return group in (PARTITIONS, OBJECTS) and index % 8 == 7
+
+
+def load(
+    root: Path, device: torch.device, workers: int = 3, limit: int = 0,
+    limits: dict[str, int] | None = None,
+) -> Library:
+    """Reads all groups under `root` but what is held out; `limit` photos of each group at most
+    (0 = all), or as many as `limits` says for the group."""
     groups = (PARTITIONS, OBJECTS, *PEOPLE, *SCENES)
-    photos: list[Photo] = read_folders(root, groups, workers=workers)
-    if limit:
-        photos = [p for g in groups for p in [q for q in photos if q.group == g][:limit]]
+    photos: list[Photo] = []
+    for group in groups:
+        most = (limits or {}).get(group, limit) or None
+        read = read_folders(root, (group,), short=CANVAS, workers=workers)[:most]
+        photos += [p for i, p in enumerate(read) if not held_out(group, i)]
     count = len(photos)
     pixels = np.zeros((count, CANVAS, CANVAS, 3), np.uint8)
     labels = np.zeros((count, CANVAS, CANVAS), np.uint8)

@@ -15,8 +15,10 @@ from backend.masks.click_deepmask import DeepMaskClick
 from backend.masks.click_edges import guided_upsample
 from backend.masks.click_grabcut import GrabCutClick
 from backend.masks.click_graph import GraphClick
+from backend.masks.click_opinion import ConvOpinion
 from backend.networks.click import ClickNet
 from backend.networks.click_graph import GraphNet
+from backend.networks.click_mobile import Fused, MobileClickNet
 from backend.networks.deepmask import DeepMask
 from backend.values import BadInput, Box, Control, ModelUnavailable, Point
 
@@ -39,10 +41,12 @@ def models() -> list:
         GraphClick(GraphNet(), "click-builtin"),
         DeepMaskClick(DeepMask("deepcrop-v2").eval(), "deepcrop-v2", "cpu"),
         GrabCutClick(),
+        BuiltinClick(MobileClickNet().eval(), "click-builtin", "cpu"),
+        GraphClick(GraphNet(), "click-builtin", ConvOpinion(MobileClickNet().eval())),
     ]
 
 
-@pytest.fixture(params=range(4), ids=["conv", "graph", "deepcrop", "grabcut"])
+@pytest.fixture(params=range(6), ids=["conv", "graph", "deepcrop", "grabcut", "mobile", "fused"])
 def model(request: pytest.FixtureRequest):
     return models()[request.param]
 
@@ -155,17 +159,59 @@ def test_weights_of_another_net_are_refused(tmp_path) -> None:
         read_weights(ClickNet(), path)
 
 
-@pytest.mark.parametrize("kind", ["graph", "conv"])
+def test_the_nets_word_counts_beside_the_graphs() -> None:
+    """A convolutional net that is sure decides what the graph leaves open."""
+    from backend.masks import click_opinion
+
+    rgb, mask = disk()
+    open_question = np.full(mask.shape, 0.5, np.float32)
+    sure = np.where(mask > 0, 9.0, -9.0).astype(np.float32)
+    for mixed in (click_opinion.at_first(open_question, rgb, (80, 60), sure),
+                  click_opinion.later(open_question, sure)):
+        assert ((mixed > 0.5) == (mask > 0)).all()
+
+
+def test_the_conv_net_sees_clicks_where_they_are() -> None:
+    """Clicks, the answer before and the box keep their place at the net's own size."""
+    from backend.networks.click import Decoded
+
+    net, given = MobileClickNet().eval(), []
+
+    def decode(features, clicks, previous, box):
+        given.append((clicks, previous, box))
+        flat = torch.zeros_like(previous)
+        return Decoded(flat, flat, flat, flat, flat)
+
+    net.decode = decode
+    conv = ConvOpinion(net)
+    seen = conv.look(np.zeros((60, 100, 3), np.uint8))  # 64 × 96 in the net
+    left = np.zeros((60, 100), np.float32)
+    left[:, :50] = 1
+    found = conv.logits(seen, (60, 100), [(50, 30, True), (0, 59, False)], left, 1 - left)
+    assert found.shape == (60, 100)
+    clicks, previous, box = given[0]
+    assert clicks[0, 0].tolist() == pytest.approx([50.5 * 0.96, 30.5 * 64 / 60, 1])
+    assert clicks[0, 1, 2] == 0
+    assert previous.shape == (1, 1, 16, 24)
+    assert previous[..., :11].min() == 1 and previous[..., 13:].max() == 0
+    assert torch.allclose(box, 1 - previous, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["graph", "conv", "mobile", "fused"])
 def test_loading_half_precision_weights(tmp_path, kind: str) -> None:
     from backend.training.trainer import save_half
 
-    net = GraphNet() if kind == "graph" else ClickNet()
+    nets = {"graph": GraphNet, "conv": ClickNet, "mobile": MobileClickNet, "fused": Fused}
+    net = nets[kind]()
     path = tmp_path / "click-builtin.safetensors"
     save_half(net.state_dict(), path, {"kind": kind})
     assert path.stat().st_size <= 10_000_000
     loaded = load_builtin(SimpleNamespace(name="click-builtin", title="x"),
                           {path.name: path}, "cpu", Control())
-    assert isinstance(loaded, GraphClick if kind == "graph" else BuiltinClick)
+    graph = kind in ("graph", "fused")
+    assert isinstance(loaded, GraphClick if graph else BuiltinClick)
+    assert not graph or (loaded.conv is not None) == (kind == "fused")
+    net = net.graph if isinstance(net, Fused) else net
     for key, value in loaded.net.state_dict().items():
         if value.is_floating_point():
             assert torch.allclose(value, net.state_dict()[key], atol=1e-2), key

@@ -13,8 +13,9 @@ import torch
 
 from backend.masks import click_regions
 from backend.masks.click import load_builtin
-from backend.networks.click import click_planes
+from backend.networks.click import ClickNet, click_planes
 from backend.networks.click_graph import GraphNet, click_features, of_clicks, with_answer
+from backend.networks.click_mobile import MobileClickNet
 from backend.training import click as train
 from backend.training import click_clicks as simulate
 from backend.training import click_source as source
@@ -114,26 +115,45 @@ def test_disks_have_radius_five() -> None:
     assert planes[0, 0, 15, 14] == 0
 
 
-def test_a_batch_gives_gradients_to_all_weights(folder: Path) -> None:
+@pytest.mark.parametrize("net", [ClickNet, MobileClickNet])
+def test_a_batch_gives_gradients_to_all_weights(folder: Path, net: type) -> None:
     batches = train.Source(arguments(folder, folder, batch=6, side=64))
-    net = train.ClickNet()
+    net = net()
     loss, parts = train.Task(batches)(net, batches(0))
     loss.backward()
     assert torch.isfinite(loss) and 0 <= parts["iou"] <= 1
-    missing = [n for n, p in net.named_parameters() if p.grad is None]
+    missing = [n for n, p in net.named_parameters() if p.grad is None and p.requires_grad]
     assert not missing
 
 
-@pytest.mark.parametrize("nets", ["conv", "deepmask"])
-def test_a_short_run_resumes(folder: Path, tmp_path: Path, nets: str) -> None:
-    size = {"batch": 4, "side": 64} if nets == "conv" else {"batch": 6}
+def test_what_is_held_out_is_not_trained_on(tmp_path: Path) -> None:
+    rgb, labels = picture(0)
+    for group in (source.PARTITIONS, source.OBJECTS, *source.PEOPLE, *source.SCENES):
+        (tmp_path / group).mkdir()
+        for number in range(9):
+            cv2.imwrite(str(tmp_path / group / f"{number:03}.jpg"), rgb)
+            if group not in source.SCENES:
+                cv2.imwrite(str(tmp_path / group / f"{number:03}_instances.png"), labels)
+    library = source.load(tmp_path, torch.device("cpu"), limits={source.PEOPLE[0]: 2})
+    groups = 2 * 8 + 2 + (len(source.PEOPLE) - 1 + len(source.SCENES)) * 9
+    assert len(library.photos) == groups
+
+
+@pytest.mark.parametrize("nets", ["conv", "mobile", "deepmask"])
+def test_a_short_run_resumes(
+    folder: Path, tmp_path: Path, nets: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from backend.training import imagenet
+
+    monkeypatch.setattr(imagenet, "start_from_imagenet", lambda encoder: None)  # a wheel's file
+    size = {"batch": 6} if nets == "deepmask" else {"batch": 4, "side": 64}
     train.run(arguments(folder, tmp_path, nets=nets, steps=1, **size))
     train.run(arguments(folder, tmp_path, nets=nets, steps=2, resume=True, **size))
-    names = ["click-builtin"] if nets == "conv" else ["deepmask", "deepcrop-v1", "deepcrop-v2"]
+    names = ["deepmask", "deepcrop-v1", "deepcrop-v2"] if nets == "deepmask" else ["click-builtin"]
     for name in names:
         assert (tmp_path / f"{name}.safetensors").stat().st_size < 10_000_000
     assert "resumed at step 1" in (tmp_path / (
-        "click-builtin.txt" if nets == "conv" else "deepmask.txt")).read_text()
+        "deepmask.txt" if nets == "deepmask" else "click-builtin.txt")).read_text()
 
 
 def test_graph_training_learns_the_disk(folder: Path, tmp_path: Path) -> None:
