@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -212,25 +214,53 @@ def test_refill_in_deep_and_print_documents(raft: Editor, space: tuple[str, str]
     assert layers(raft) == GROUPED and (background(raft, 0) == before).all()
 
 
-def test_two_documents_refill_their_own_groups(raft: Editor, tmp_path: Path) -> None:
-    """Both refills run at once, one in the front and one behind it."""
+def show(editor: Editor, name: str) -> None:
+    """Brings the document of that file to the front."""
+    editor.ask("app.setActiveDocument(next(d for d in app.documents() "
+               "if d.fileName().endswith(name)))", name=name)
+    editor.wait_for("doc().fileName().endswith(name) and canvas()._view.document() == doc()"
+                    .replace("name)", repr(name) + ")", 1), 10)
+    time.sleep(0.5)
+
+
+def test_two_documents_refill_side_by_side(raft: Editor, tmp_path: Path) -> None:
+    """Both refills are under way at once; each result lands in its own document."""
     import cv2
 
     picture = cv2.imread(str(RAFT))
     assert picture is not None
     second = tmp_path / "darker.png"
     cv2.imwrite(str(second), picture // 2)
-    cleaned(raft)
-    mask = raft.decode(raft.eval(f"raw(layer('Object mask', {GROUP}))")).copy()
-    mask[160:180, 190:230] = 255
-    write(raft, "Object mask", mask)
-    raft.trigger("cleanplate_refill")
     raft.ask("open_file(path)", path=str(second))
-    raft.wait_for("doc().fileName().endswith('darker.png')", 10)
-    time.sleep(0.5)
-    raft.trigger("cleanplate_refill")  # has no group: told, while the other one works
+    places = {"raft.png": np.s_[160:180, 190:230], "darker.png": np.s_[200:220, 60:100]}
+    source, before = {}, {}
+    for name, place in places.items():
+        show(raft, name)
+        source[name] = cleaned(raft)
+        before[name] = background(raft, 0)
+        mask = raft.decode(raft.eval(f"raw(layer('Object mask', {GROUP}))")).copy()
+        mask[place] = 255
+        write(raft, "Object mask", mask)
+    pid = raft.backend_pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)  # so that neither ends before the other begins
+    try:
+        raft.trigger("cleanplate_refill")
+        show(raft, "raft.png")
+        raft.trigger("cleanplate_refill")
+        assert raft.eval("len(controller().runs)") == 2
+    finally:
+        os.kill(pid, signal.SIGCONT)
     raft.finish()
-    counts = raft.ask(
-        "result = {d.fileName().split('/')[-1]: [len(n.childNodes()) for n in d.topLevelNodes()]"
-        " for d in app.documents()}")
-    assert counts == {"raft.png": [0, 4], "darker.png": [0]}
+    for name, place in places.items():
+        show(raft, name)
+        assert layers(raft) == [*GROUPED, "Background"]
+        new = background(raft, 1)
+        painted = np.zeros(new.shape[:2], bool)
+        painted[place] = True
+        different = changed(before[name], new)
+        assert different[painted].mean() > 0.7, name
+        assert not (different & ~dilated(painted, REACH)).any(), name
+        assert (original(raft) == source[name]).all()
+        undo(raft)
+        assert layers(raft) == GROUPED and (background(raft, 0) == before[name]).all()

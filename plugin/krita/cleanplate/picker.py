@@ -64,12 +64,10 @@ class Picker(Glass):
         self.show_text(hint)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self._canvas.widget:
-            return super().eventFilter(watched, event)
         kind = event.type()
         if kind in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
             return self._on_key(event, kind)
-        return False
+        return super().eventFilter(watched, event)
 
     def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
         if event.button() != Qt.MouseButton.LeftButton or self._space:

@@ -1,0 +1,145 @@
+"""The armed canvas under PyQt6: mouse, pen and keys, and what goes on to the canvas below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("PyQt6.QtWidgets", reason="PyQt6 cannot be loaded", exc_type=ImportError)
+
+from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt  # noqa: E402
+from PyQt6.QtGui import QPointingDevice, QTabletEvent, QTransform, QWheelEvent  # noqa: E402
+from PyQt6.QtTest import QTest  # noqa: E402
+from PyQt6.QtWidgets import QApplication, QWidget  # noqa: E402
+
+from tests.fake_krita.support import application, load, spin  # noqa: E402
+
+application()
+picker, values = load("picker"), load("values")
+
+LEFT = Qt.MouseButton.LeftButton
+PLAIN = Qt.KeyboardModifier.NoModifier
+
+
+class Below(QWidget):
+    """Stands for Krita's canvas; counts what reaches it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.resize(400, 300)
+        self.got: list[str] = []
+
+    def mousePressEvent(self, event: Any) -> None:
+        self.got.append(event.button().name)
+
+    def keyPressEvent(self, event: Any) -> None:
+        self.got.append(f"key {event.key()}")
+
+
+class View:
+    """A picture of 200×150 px, shown at twice its size and 10 points to the right."""
+
+    def __init__(self) -> None:
+        self.widget = Below()
+        self.transform = QTransform.fromTranslate(10, 0).scale(2, 2)
+
+    def to_widget(self) -> QTransform:
+        return self.transform
+
+    def to_image(self, point: QPointF) -> QPointF:
+        return self.transform.inverted()[0].map(point)
+
+    def image_bounds(self) -> Any:
+        return values.Bounds(0, 0, 200, 150)
+
+
+@pytest.fixture
+def armed() -> Iterator[tuple[View, Any, list[Any]]]:
+    """(view, picker, everything that the picker has said)."""
+    view, said = View(), []
+    view.widget.show()
+    view.widget.activateWindow()
+    glass = picker.Picker(view, "Click")
+    glass.picked.connect(lambda x, y, mode: said.append((mode, x, y)))
+    glass.boxed.connect(lambda *box: said.append(("box", *box)))
+    glass.taken_back.connect(lambda: said.append("back"))
+    glass.confirmed.connect(lambda: said.append("enter"))
+    glass.left.connect(lambda: said.append("left"))
+    spin(glass.isVisible)
+    yield view, glass, said
+    glass.disarm()
+    view.widget.close()
+
+
+@pytest.mark.parametrize(("modifier", "mode"), [
+    (PLAIN, picker.Mode.NEW),
+    (Qt.KeyboardModifier.ShiftModifier, picker.Mode.ADD),
+    (Qt.KeyboardModifier.AltModifier, picker.Mode.REMOVE),
+])
+def test_a_click_says_the_pixel_and_what_is_meant(armed: Any, modifier: Any, mode: Any) -> None:
+    _, glass, said = armed
+    QTest.mouseClick(glass, LEFT, modifier, QPoint(110, 60))
+    assert said == [(mode, 50.0, 30.0)]
+
+
+def test_the_view_at_the_time_of_the_click_counts(armed: Any) -> None:
+    view, glass, said = armed
+    view.transform = QTransform.fromScale(4, 4)
+    QTest.mouseClick(glass, LEFT, PLAIN, QPoint(100, 60))
+    assert said == [(picker.Mode.NEW, 25.0, 15.0)]
+
+
+def test_a_drag_is_a_box_inside_the_picture(armed: Any) -> None:
+    _, glass, said = armed
+    QTest.mousePress(glass, LEFT, PLAIN, QPoint(110, 60))
+    QTest.mouseMove(glass, QPoint(60, 20))
+    QTest.mouseRelease(glass, LEFT, PLAIN, QPoint(0, -10))
+    assert said == [("box", 0.0, 0.0, 50.0, 30.0)]
+
+
+def test_outside_the_picture_only_a_hint(armed: Any) -> None:
+    _, glass, said = armed
+    QTest.mouseClick(glass, LEFT, PLAIN, QPoint(4, 60))
+    assert said == [] and "outside" in glass._text
+
+
+def test_a_pen_takes_the_object_too(armed: Any) -> None:
+    _, glass, said = armed
+    device = QPointingDevice.primaryPointingDevice()
+    for kind, pressure in ((QEvent.Type.TabletPress, 0.5), (QEvent.Type.TabletRelease, 0.0)):
+        event = QTabletEvent(kind, device, QPointF(110.5, 60.5), QPointF(110.5, 60.5), pressure,
+                             0, 0, 0.0, 0.0, 0.0, PLAIN, LEFT,
+                             LEFT if pressure else Qt.MouseButton.NoButton)
+        QApplication.sendEvent(glass, event)
+        assert event.isAccepted()
+    assert said == [(picker.Mode.NEW, 50.25, 30.25)]
+
+
+@pytest.mark.parametrize(("key", "meaning"), [
+    (Qt.Key.Key_Escape, "left"), (Qt.Key.Key_Return, "enter"), (Qt.Key.Key_Enter, "enter"),
+    (Qt.Key.Key_Backspace, "back"),
+])
+def test_keys_are_caught_before_the_canvas(armed: Any, key: Any, meaning: str) -> None:
+    view, _, said = armed
+    QTest.keyClick(view.widget, key)
+    spin(lambda: said)
+    assert said == [meaning] and view.widget.got == []
+
+
+def test_all_else_goes_on_to_the_canvas(armed: Any) -> None:
+    view, glass, said = armed
+    wheel = QWheelEvent(QPointF(50, 50), QPointF(50, 50), QPoint(), QPoint(0, 120),
+                        Qt.MouseButton.NoButton, PLAIN, Qt.ScrollPhase.NoScrollPhase, False)
+    QApplication.sendEvent(glass, wheel)
+    assert not wheel.isAccepted()
+    QTest.mouseClick(glass, Qt.MouseButton.MiddleButton, PLAIN, QPoint(50, 50))
+    QTest.keyClick(view.widget, Qt.Key.Key_B)
+    assert view.widget.got == ["MiddleButton", f"key {Qt.Key.Key_B.value}"]
+    QTest.keyPress(view.widget, Qt.Key.Key_Space)
+    QTest.mouseClick(glass, LEFT, PLAIN, QPoint(50, 50))
+    QTest.keyRelease(view.widget, Qt.Key.Key_Space)
+    assert view.widget.got[-1] == "LeftButton" and said == []
+    QTest.mouseClick(glass, LEFT, PLAIN, QPoint(110, 60))
+    assert len(said) == 1
