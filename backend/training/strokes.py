@@ -9,7 +9,8 @@ import torch.nn.functional as F
 
 from backend.masks.strokes import BOX
 from backend.networks.strokes import StrokeNet
-from backend.training.render_text_load import Pool, add_text_arguments, renderer
+from backend.training import render_text_crops
+from backend.training.render_text_load import Pool, add_text_arguments, quick_renderer, renderer
 from backend.training.render_text_pixels import chance, uniform
 from backend.training.render_text_scene import Layout, Scene, TextRenderer
 from backend.training.trainer import Settings, Trainer, add_common_arguments
@@ -66,15 +67,9 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings.of("text-strokes", args, warmup=60)
     settings.learning_rate = rate
     trainer = Trainer(StrokeNet(), settings, loss, about)
-    draw = renderer(args, trainer)
     size = args.batch or (96 if trainer.device.type == "cuda" else 8)
-
-    def compose(step: int) -> tuple[torch.Tensor, ...]:
-        scene = draw.scenes(size, LAYOUT, settings.seed * 7919 + 2 * step)
-        x = torch.cat([scene.image, hints(scene, draw)], 1)
-        return x, torch.cat([scene.text, scene.effects, scene.plate], 1)
-
-    pool = Pool(compose, size, reuse=4, keep=120)
+    compose = crops_on_gpu if trainer.device.type == "cuda" else crops_on_cpu
+    pool = Pool(compose(args, trainer, size), size, reuse=4, keep=240)
 
     def batches(step: int) -> tuple[torch.Tensor, torch.Tensor]:
         x, target = pool.draw(step)
@@ -82,3 +77,26 @@ def run(args: argparse.Namespace) -> int:
 
     trainer.run(batches)
     return 0
+
+
+def crops_on_gpu(args: argparse.Namespace, trainer: Trainer, size: int):
+    """compose(step) of the batched renderer."""
+    draw = renderer(args, trainer)
+
+    def compose(step: int) -> tuple[torch.Tensor, ...]:
+        scene = draw.scenes(size, LAYOUT, args.seed * 7919 + 2 * step)
+        x = torch.cat([scene.image, hints(scene, draw)], 1)
+        return x, torch.cat([scene.text, scene.effects, scene.plate], 1)
+
+    return compose
+
+
+def crops_on_cpu(args: argparse.Namespace, trainer: Trainer, size: int):
+    """compose(step) of the renderer for one core: four times the lines and photos."""
+    draw = quick_renderer(args, trainer)
+
+    def compose(step: int) -> tuple[torch.Tensor, ...]:
+        crops, labels = render_text_crops.batch(draw, size, args.seed * 1_000_003 + step)
+        return torch.from_numpy(crops).float() / 255, torch.from_numpy(labels).float() / 255
+
+    return compose

@@ -10,8 +10,14 @@ from PIL import ImageFont
 
 torch = pytest.importorskip("torch")
 
-from backend.training import render_text, render_text_words, text  # noqa: E402
+from backend.training import (  # noqa: E402
+    render_text,
+    render_text_crops,
+    render_text_words,
+    text,
+)
 from backend.training import strokes as strokes_training  # noqa: E402
+from backend.training.render_text_quick import Line, QuickRenderer, Style  # noqa: E402
 from backend.training.render_text_scene import Layout, TextRenderer, border  # noqa: E402
 
 
@@ -95,6 +101,36 @@ def test_hints_lie_in_the_middle_of_the_crop(draw: TextRenderer):
     rows = hint.amax((0, 2)).nonzero()[:, 0]
     assert rows[0] == (72 - strokes_training.BOX) // 2
     assert rows[-1] == rows[0] + strokes_training.BOX - 1
+
+
+@pytest.fixture(scope="module")
+def quick(atlas: render_text.Atlas) -> QuickRenderer:
+    photos = np.random.default_rng(0).integers(0, 255, (3, 320, 448, 3)).astype(np.uint8)
+    return QuickRenderer(atlas, photos)
+
+
+def test_crops_are_the_same_for_the_same_seed_and_hold_hints(quick: QuickRenderer):
+    crops, labels = render_text_crops.batch(quick, 6, 5)
+    again = render_text_crops.batch(quick, 6, 5)
+    assert np.array_equal(crops, again[0]) and np.array_equal(labels, again[1])
+    assert crops.shape == (6, 4, 72, 256) and labels.shape == (6, 3, 72, 256)
+    assert not np.array_equal(crops, render_text_crops.batch(quick, 6, 6)[0])
+    rows = np.nonzero(crops[:, 3].max((0, 2)))[0]
+    assert len(rows) == render_text_crops.BOX and labels[:, 0].max() == 255
+
+
+@pytest.mark.parametrize(("outline", "hollow"), [(0.0, False), (0.1, False), (0.1, True)])
+def test_a_crops_label_is_what_was_painted(quick: QuickRenderer, outline: float, hollow: bool):
+    crop = render_text_crops.Crop(np.full((72, 256, 3), 90, np.float32))
+    line = Line(0, 128, 36, 30, float(quick.atlas.width[0]) * 30 / render_text.INK, 0.0)
+    u, v = (a.astype(np.float32) for a in np.meshgrid(np.arange(256) - 128, np.arange(72) - 36))
+    coverage, distance = quick.sample(line, u, v)
+    look = Style(np.full(3, 250.0), np.full(3, 180.0), outline=outline)
+    render_text_crops.paint(crop, coverage, distance, np.zeros_like(u), 30, look, hollow)
+    changed = np.abs(crop.image - 90).max(2) > 0.5
+    assert (crop.text > 0.9).sum() > 50
+    assert not changed[crop.text == 0].any() and changed[crop.text > 0.9].all()
+    assert (np.abs(crop.image - 250).max(2) < 1).any() != hollow
 
 
 def test_words_need_no_files_and_fonts_are_told_apart(tmp_path: Path):
