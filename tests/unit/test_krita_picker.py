@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("PyQt6.QtWidgets", reason="PyQt6 cannot be loaded", exc_type=ImportError)
 
 from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt  # noqa: E402
-from PyQt6.QtGui import QPointingDevice, QTabletEvent, QTransform, QWheelEvent  # noqa: E402
+from PyQt6.QtGui import (  # noqa: E402
+    QImage,
+    QPointingDevice,
+    QTabletEvent,
+    QTransform,
+    QWheelEvent,
+)
 from PyQt6.QtTest import QTest  # noqa: E402
 from PyQt6.QtWidgets import QApplication, QWidget  # noqa: E402
 
@@ -103,6 +110,30 @@ def test_outside_the_picture_only_a_hint(armed: Any) -> None:
     _, glass, said = armed
     QTest.mouseClick(glass, LEFT, PLAIN, QPoint(4, 60))
     assert said == [] and "outside" in glass._text
+
+
+def test_a_long_hint_wraps_on_a_narrow_canvas(armed: Any) -> None:
+    _, glass, _ = armed
+    glass.show_hint("x " * 20)
+    low = lines(glass)
+    glass.show_hint("many words " * 20)
+    assert lines(glass) > 2 * low
+    assert not dark(glass)[:, :4].any() and not dark(glass)[:, -4:].any(), "inside the canvas"
+
+
+def dark(glass: Any) -> np.ndarray:
+    """H×W bool: the box behind the hint."""
+    image = QImage(glass.size(), QImage.Format.Format_ARGB32)
+    image.fill(Qt.GlobalColor.transparent)
+    glass.render(image, QPoint(), flags=QWidget.RenderFlag(0))
+    data = image.constBits()
+    assert data is not None
+    pixels = np.frombuffer(data.asstring(image.sizeInBytes()), np.uint8)
+    return pixels.reshape(image.height(), image.width(), 4)[..., 3] > 150
+
+
+def lines(glass: Any) -> int:
+    return int(dark(glass).any(axis=1).sum())
 
 
 def test_a_pen_takes_the_object_too(armed: Any) -> None:

@@ -209,6 +209,17 @@ def test_chosen_models_go_with_every_request() -> None:
     assert not any(name.startswith("matte") for name in request.options)
 
 
+@pytest.mark.parametrize(("ticked", "title"), [
+    (("text",), "Remove Text"), (("people",), "Remove People"),
+    (("unknown",), "Remove Unknown Objects"), (("text", "people"), "Remove Text and People"),
+])
+def test_the_dockers_button_is_named_by_what_is_ticked(ticked: Any, title: str) -> None:
+    what = {name: name in ticked for name in ("text", "people", "unknown")}
+    request = actions.request(actions.REMOVE_BOTH, CHOICE, what)
+    assert request.title == title and not request.fills_selection
+    assert {name: request.options[name] for name in what} == what
+
+
 def test_choices_are_kept(editor: Any) -> None:
     chosen = preferences.Preferences(review=True, models={"fill": "big_lama"}, grow=3, feather=2)
     preferences.save(chosen)

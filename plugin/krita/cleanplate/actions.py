@@ -74,6 +74,10 @@ def options(choice: Preferences, **what: Any) -> Dict[str, Any]:
 
 def request(name: str, choice: Preferences, what: Optional[Dict[str, bool]] = None) -> Request:
     """`what`: text, people, unknown; None = as `name` says."""
+    if what is not None:  # named by what goes, where an entry of the menu does the same
+        ticked = {part for part, wanted in what.items() if wanted}
+        alike = (n for n, parts in _WHAT.items() if ticked == {p for p, w in parts.items() if w})
+        name = next(alike, name) if ticked else name
     fills = name == REMOVE_SELECTION
     wanted = options(choice, **(_WHAT[name] if what is None else what))
     return Request(title(name), wanted, needs_selection=fills, fills_selection=fills)

@@ -84,13 +84,16 @@ class Glass(QtWidgets.QWidget):
             painter.drawLines(lines)
 
     def _paint_text(self, painter: QtGui.QPainter) -> None:
-        width = painter.fontMetrics().boundingRect(self._text).width() + 24
-        box = QRectF((self.width() - width) / 2, 12, width, 28)
+        style = QtGui.QTextOption(Qt.AlignmentFlag.AlignCenter)  # wraps on a narrow canvas
+        room = QRectF(0, 0, max(120, self.width() - 48), self.height())
+        size = painter.boundingRect(room, self._text, style)
+        width = size.width() + 24
+        box = QRectF((self.width() - width) / 2, 12, width, size.height() + 12)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QtGui.QColor(20, 20, 20, 200))
         painter.drawRoundedRect(box, 6, 6)
         painter.setPen(Qt.GlobalColor.white)
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self._text)
+        painter.drawText(box, self._text, style)
 
 
 class ShownOutline(Glass):

@@ -90,6 +90,17 @@ class Picking(QObject):
             return tr("Click the object to select. Enter selects, Esc leaves.")
         return tr("Click the object to remove, or Shift-click to gather several. Esc leaves.")
 
+    def _next_hint(self) -> str:
+        if self._purpose is Purpose.SELECT:
+            return tr(
+                "Shift-click adds, Alt-click takes away, a drag draws a box, Backspace goes back. "
+                "Enter selects it, Esc leaves."
+            )
+        return tr(
+            "Shift-click adds, Alt-click takes away, a drag draws a box, Backspace goes back. "
+            "Enter removes it, Esc leaves."
+        )
+
     def _picked(self, x: float, y: float, mode: Mode) -> None:
         if mode is Mode.NEW and not self._gathering:
             self.end()
@@ -180,9 +191,7 @@ class Picking(QObject):
         if self.mask is None:
             self.picker.show_hint(tr("Nothing found there. Click elsewhere, or press Esc."))
         else:
-            self.picker.show_hint(
-                tr("Shift adds, Alt takes away, drag draws a box, Backspace undoes, Enter: done")
-            )
+            self.picker.show_hint(self._next_hint())
 
     def _read(self) -> None:
         """Leaves the source in the backend, once."""
