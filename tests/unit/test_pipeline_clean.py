@@ -55,6 +55,16 @@ def test_grow_zero_fills_exactly_the_masks() -> None:
     assert (result.hole == np.maximum(result.object_mask, result.text_mask)).all()
 
 
+@pytest.mark.parametrize("feather", [0, 4])
+def test_feather_changes_only_the_rim(feather: int) -> None:
+    plain, given = run(scene(), grow=12), run(scene(), grow=12, feather=feather)
+    assert (given.hole == plain.hole).all()
+    rim = (given.hole > 0) & (np.maximum(given.object_mask, given.text_mask) == 0)
+    different = (given.plate != plain.plate).any(axis=2)
+    assert different.any() and not different[~rim].any()
+    assert given.report["options"]["feather"] == feather
+
+
 def test_stages_can_be_left_out() -> None:
     store = Store()
     result = run(scene(), store, text=False)
@@ -105,6 +115,7 @@ def test_a_click_on_nothing_is_told_and_changes_nothing() -> None:
 @pytest.mark.parametrize("bad", [
     {"clicks": (Point(200, 5),)}, {"clicks": (Point(-1, 5),)}, {"keep": (Point(5, 120),)},
     {"only_text_in": Box(0, 0, 201, 50)}, {"only_text_in": Box(50, 0, 50, 50)}, {"grow": -1},
+    {"feather": -1},
     {"mask": np.zeros((10, 10), np.uint8)}, {"limit": np.zeros((10, 10), np.uint8)},
 ])
 def test_bad_options_are_refused_before_any_model_runs(bad: dict[str, object]) -> None:

@@ -13,6 +13,7 @@ def test_all_options_by_their_types():
     pairs = (
         ("text", False),
         ("grow", 7),
+        ("feather", 3),
         ("clicks", ((1.5, 2.0), (3, 4))),
         ("only_text_in", (1, 2, 30, 40)),
         ("fill_model", "big_lama"),
@@ -23,6 +24,7 @@ def test_all_options_by_their_types():
     assert checks.clean_options(pairs) == CleanOptions(
         text=False,
         grow=7,
+        feather=3,
         clicks=(Point(1.5, 2.0), Point(3.0, 4.0)),
         only_text_in=Box(1, 2, 30, 40),
         fill_model="big_lama",
@@ -39,6 +41,7 @@ def test_all_options_by_their_types():
         (("text", 1),),
         (("text", "true"),),
         (("grow", True),),
+        (("feather", -1),),
         (("grow", 1.0),),
         (("grow", 10**6),),
         (("seed", -1),),
