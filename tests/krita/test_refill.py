@@ -106,7 +106,7 @@ def test_paint_on_the_mask_then_refill_then_undo(raft: Editor) -> None:
     assert (new[200:215, 20:60] == hand[200:215, 20:60]).all(), "work by hand stays"
     assert (new[text & ~dilated(painted, REACH)] == hand[text & ~dilated(painted, REACH)]).all()
     assert (original(raft) == source).all()
-    raft.ask("layer('Object mask').setVisible(False); doc().refreshProjection()")
+    assert raft.eval("layer('Object mask').visible()") is False, "it would hide the result"
     raft.wait_for("(doc().waitForDone(), True)[1]")
     raft.wait(lambda: (raft.pixels() == new).all(), "the picture shows the refill", 10)
     raft.screenshot("refill_result")
@@ -216,8 +216,10 @@ def test_refill_in_deep_and_print_documents(raft: Editor, space: tuple[str, str]
 
 def show(editor: Editor, name: str) -> None:
     """Brings the document of that file to the front."""
-    editor.ask("app.setActiveDocument(next(d for d in app.documents() "
-               "if d.fileName().endswith(name)))", name=name)
+    editor.ask("from PyQt5.QtWidgets import QMdiArea\n"
+               "area = main().findChild(QMdiArea)\n"
+               "area.setActiveSubWindow(next(s for s in area.subWindowList()\n"
+               "                             if name in s.windowTitle()))", name=name)
     editor.wait_for("doc().fileName().endswith(name) and canvas()._view.document() == doc()"
                     .replace("name)", repr(name) + ")", 1), 10)
     time.sleep(0.5)

@@ -93,6 +93,16 @@ def test_a_refill_writes_only_the_part_that_changes(
     assert written == [(6, 4, 8, 6)]
 
 
+def test_masks_shown_for_painting_do_not_hide_the_result(editor: Any, client: Any) -> None:
+    doc, _, group = cleaned(editor, client)
+    mask = layer(group, "Object mask")
+    mask.canvas()[4:10, 6:14] = 255
+    mask.setVisible(True)
+    steps = len(doc.undo_steps)
+    assert "done" in do_refill()
+    assert not mask.visible() and len(doc.undo_steps) == steps + 1
+
+
 def test_many_earlier_backgrounds_are_told(editor: Any, client: Any) -> None:
     doc, _, group = cleaned(editor, client)
     for turn in range(6):

@@ -92,6 +92,12 @@ def test_all_layers_give_the_picture_again(dtype, channels):
     assert result.background[outside].tobytes() == full(pixels)[outside].tobytes()
 
 
+@pytest.mark.parametrize("feather", [0, 15])
+def test_any_feather_gives_the_picture_again(feather):
+    result = taken_apart(picture(), grow=8, feather=feather)
+    assert result.layers and error(result, picture()).max() <= 1.0
+
+
 def test_order_names_and_boxes():
     result = taken_apart(picture(), clicks=((130.0, 100.0),))
     assert [(c.kind, c.name) for c in result.layers] == [

@@ -215,7 +215,8 @@ class Document:
         The old one stays below, because Krita's scripts cannot replace a layer's pixels in a way
         that can be undone; `hide` it where it would show through. The new one is its copy, which
         shares all memory with it but that of `layer`, the part that changes. Yields None between
-        Krita's calls and at last an `Inserted`.
+        Krita's calls and at last an `Inserted`. Masks that were shown for painting are hidden, so
+        that the result is seen.
         """
         old = find(self._handle.rootNode(), bench.layer_id)
         if old is None:
@@ -238,7 +239,13 @@ class Document:
         if old is None:
             yield Inserted(None, True)
             return
+        masks = [find(root, identity) for identity in bench.mask_ids]
+        shown = [mask for mask in masks if mask is not None and mask.visible()]
+        for mask in shown:
+            mask.setVisible(False)
         old.parentNode().addChildNode(node, old)
+        if shown:
+            self._handle.refreshProjection()
         if hide:
             Cover(self._handle, old, node)
         before = bench.record

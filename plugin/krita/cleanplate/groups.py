@@ -76,6 +76,7 @@ class Group:
             blending=self.background.blendingMode(),
             opacity=self.background.opacity(),
             earlier=self.earlier,
+            mask_ids=tuple(identity_of(node) for node in self.masks.values()),
         )
 
 

@@ -142,7 +142,7 @@ class Bench(NamedTuple):
     """A Clean Plate group as it is now, with its source (None: gone, or the visible image).
 
     `masks`: "objects", "text", "unknown". `record`: a records.Record, or None. `earlier`: how many
-    backgrounds of earlier fills lie below.
+    backgrounds of earlier fills lie below. `mask_ids`: the layers of `masks`.
     """
 
     bounds: Bounds
@@ -156,6 +156,7 @@ class Bench(NamedTuple):
     blending: str
     opacity: int
     earlier: int
+    mask_ids: Tuple[str, ...]
 
 
 MASK_SPACE = ColorSpace("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
