@@ -21,6 +21,7 @@ AGREE = 0.93  # share of the ring that must be near it
 AGREE_SMALL = 0.8  # the same for small holes, whose ring a plate's border easily meets
 SMALL = 160  # px: the shorter side of a small hole, such as a line of text
 BANDS = 4  # along the hole, in each of which half of the ring must be near it
+SPARE = 2.0 / 255  # how far a colour may leave the range of those around the hole
 TURNS = 5  # rounds of fitting without the pixels that do not agree
 
 
@@ -105,8 +106,11 @@ def _fill(
     grain = (residual - soft[ys, xs])[agree]
     result = rgb.copy()
     base = _terms(inside_y / height, inside_x / width, order) @ model
+    # A polynomial drawn out beyond its ring soon leaves the colours that are there.
+    low, high = np.percentile(colours[agree] - grain, (1, 99), axis=0)
+    base = np.clip(base + drift[inside_y, inside_x], low - SPARE, high + SPARE)
     noise = grain[rng.integers(0, len(grain), len(inside_y))]
-    result[inside_y, inside_x] = np.clip(base + drift[inside_y, inside_x] + noise, 0, 1)
+    result[inside_y, inside_x] = np.clip(base + noise, 0, 1)
     return result
 
 

@@ -79,3 +79,20 @@ def test_the_same_seed_gives_the_same_plate() -> None:
     source = gradient().astype(np.uint8)
     first, second, other = (fill_flat(source, word(), Control(), seed=s)[0] for s in (1, 1, 2))
     assert (first == second).all() and (first != other).any()
+
+
+def test_a_gradient_is_never_drawn_out_beyond_the_colours_around_the_hole() -> None:
+    # The hole fills the picture's lower right: along its rim the slopes reach 170, their sum
+    # would reach 260 in the corner.
+    y, x = np.mgrid[:300, :400]
+    base = np.stack([60 + x / 4 + y / 3, 40 + y / 10, 50 + 0 * x], 2)
+    source = np.clip(base, 0, 255).astype(np.uint8)
+    hole = np.zeros((300, 400), np.uint8)
+    hole[40:, 60:] = 255
+    near = cv2.dilate(hole, np.ones((17, 17), np.uint8)) > 0
+    rim = source[near & (hole == 0)].astype(int)
+    source[hole > 0] = (20, 255, 20)
+    plate, done = fill_flat(source, hole, Control())
+    assert (done == hole).all()
+    made = plate[hole > 0].astype(int)
+    assert (made >= rim.min(0) - 5).all() and (made <= rim.max(0) + 5).all()
