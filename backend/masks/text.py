@@ -15,12 +15,12 @@ from backend.masks.text_scales import LineDetector, find_regions, hues
 from backend.models.interfaces import Description, TextFound
 from backend.values import BadInput, Control, TextLine
 
-SMALL = 36  # px, height of a line whose strokes are widened less
-STROKE, EFFECT = 0.38, 0.5  # thresholds of the mask
+SMALL = 80  # px, height of a line whose strokes are widened less
+STROKE, EFFECT = 0.34, 0.5  # thresholds of the mask
 BEYOND = 0.6  # the net's certainty from which strokes count beyond the ends of a box
 LIKELIEST = 0.7  # what the net's map is stretched to in a line
 FINEST = 110  # px, height of a line's box in the crop where its colours are looked at
-DENSE = 0.8  # share of a box from which strokes count as a block
+DENSE = 0.75  # share of a box from which strokes count as a block
 DISK = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 ROUNDS = 3  # how often a line may be followed beyond the detector's box

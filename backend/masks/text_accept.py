@@ -15,7 +15,7 @@ from backend.masks.text_lines import HUES, Region, overlap
 ALONE = ((0.82, 0.5), (0.78, 0.62), (0.75, 0.72))
 # A box so high that patterns are easily taken for letters must be clearer: share of the picture's
 # short side from which it is, and what it needs.
-HUGE, CLEAR = 0.25, ((0.92, 0.6), (0.85, 0.68))
+HUGE, CLEAR = 0.25, ((0.92, 0.6), (0.85, 0.73))
 BESIDE_TEXT = 0.45  # strength of a piece that continues a sure line
 UNDER_TEXT = (0.6, 0.5)  # of a line above or below a sure one
 IN_VIEW = ((0.6, 0.75), (0.8, 0.55))  # of a line in a view that was made to show it
