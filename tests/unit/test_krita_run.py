@@ -173,7 +173,6 @@ def test_remove_selection_sends_it_as_the_mask(editor: Any, client: Any) -> None
     [
         (lambda doc: doc.active.canvas().fill(0), "is empty"),
         (lambda doc: setattr(doc.active, "kind", "filterlayer"), "filter layer"),
-        (lambda doc: setattr(doc, "active", None), "Choose the layer"),
     ],
 )
 def test_nothing_to_do_is_told(editor: Any, client: Any, prepare: Any, expected: str) -> None:
@@ -184,6 +183,22 @@ def test_nothing_to_do_is_told(editor: Any, client: Any, prepare: Any, expected:
     finished(work)
     assert expected in said["nothing"]
     assert names(doc.root) == before and not client.requests
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_without_an_active_layer_only_a_single_one_is_taken(
+    editor: Any, client: Any, monkeypatch: pytest.MonkeyPatch, layers: int
+) -> None:
+    doc = photo(editor)
+    if layers == 2:
+        doc.root.addChildNode(fake.Node(doc, "other", "paintlayer"), None)
+    monkeypatch.setattr(doc, "activeNode", lambda: None)
+    work, said = start()
+    finished(work)
+    if layers == 1:
+        assert "Removed" in said["done"] and names(doc.root)[0][0] == "Clean Plate: photo"
+    else:
+        assert "Choose the layer" in said["nothing"] and not client.requests
 
 
 def test_nothing_found_makes_no_layers(editor: Any, client: Any) -> None:

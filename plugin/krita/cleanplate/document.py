@@ -312,6 +312,9 @@ class Document:
 
     def _source_node(self) -> Any:
         node = self._handle.activeNode()
+        tops = children(self._handle.rootNode())
+        if node is None and len(tops) == 1:
+            node = tops[0]  # after an undo Krita 5.3 may have no active layer: here is no choice
         while node is not None and node.type() in _MASKS:
             node = node.parentNode()
         if node is None or node.parentNode() is None:
