@@ -22,12 +22,12 @@ class Shares:
     """`octaves`: how much of the copy stays in the Laplacian octaves, finest first, the last is
     all that is wider. `fade`: px from the rim, doubled each octave, over which it comes in.
     `grain`: deviation, in [0, 1] colour, of detail of which half of the part above `least` stays;
-    only the first three octaves. `most`: no colour moves further than this: where copy and
-    expectation are far apart there is an edge, and half of each would be a haze."""
+    only the first three octaves. `most`: a colour that far from what is wished moves half of
+    the way, one further off less: there is an edge, and some of each would be a haze."""
 
-    octaves: tuple[float, ...] = (1.0, 1.0, 1.0, 0.8, 0.6, 0.4)
+    octaves: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 0.8, 0.6)
     fade: float = 1.5
-    grain: float = 1.5 / 255
+    grain: float = 1.0 / 255
     least: float = 0.5
     most: float = 0.12
 
@@ -76,7 +76,7 @@ def fuse(
         size = (bands[-1].shape[1], bands[-1].shape[0])
         total = cv2.pyrUp(total, dstsize=size) + bands.pop()
     change = (smooth + total - part)[inside]
-    size = np.abs(change).max(1, keepdims=True) + np.float32(1e-6)
-    change *= shares.most * np.tanh(size / shares.most) / size
+    size = np.abs(change).max(1, keepdims=True)
+    change /= 1 + np.square(size / shares.most)
     part[inside] = np.clip(part[inside] + change, 0.0, 1.0)
     return copied

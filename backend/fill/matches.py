@@ -25,7 +25,9 @@ class Settings:
     """`gain`: texture planes against colour. `decay`: votes weigh decay^-depth. `percentile` of
     the costs that sets how sharply votes favour good matches. EM steps at the coarsest and the
     finest level; sweeps and random tries of a search; `starts`: how many random starts of the
-    coarse levels are compared. `lift`, `aside`: surcharge on a source one picture side away, up
+    coarse levels are compared. `reach`: px of every other random search at the levels 1 to
+    `close`, which improves what the coarser level found; the finest level keeps whole pieces, so
+    that it stays sharp. `lift`, `aside`: surcharge on a source one picture side away, up
     or sideways. `guide`: weight of the expected tone against colour. `unexplained`: what
     a match may leave open of the rim's pattern before it is not trusted at all. `pull`, `step`:
     see poisson.blend. `shares`: see fuse.fuse."""
@@ -38,12 +40,14 @@ class Settings:
     sweeps: int = 2
     tries: int = 4
     starts: int = 4
+    reach: int = 8
+    close: int = 3
     lift: float = 24.0
     aside: float = 16.0
     guide: float = 4.0
     unexplained: float = 0.4
     pull: float = 0.001
-    step: float = 0.25
+    step: float = 0.12
     shares: Shares = Shares()
 
 
@@ -108,18 +112,21 @@ class Field:
         self._each(len(self.ny), lambda a, b: pk.measure(
             v.feat, CHANNELS, v.tone, v.ys, v.xs, self.ny, self.nx, self.dist, *self.far, a, b))
 
-    def search(self, sweeps: int, tries: int) -> None:
-        """Better matches for the present picture."""
+    def search(self, sweeps: int, tries: int, reach: int = 0) -> None:
+        """Better matches for the present picture. reach: px of every other random search, 0 = the
+        whole picture."""
         self.measure()
         for _ in range(sweeps):
-            self._sweep(tries)
+            self._sweep(tries, reach)
 
-    def _sweep(self, tries: int) -> None:
+    def _sweep(self, tries: int, reach: int) -> None:
         v = self.level
         old_y, old_x = self.ny.copy(), self.nx.copy()
         step = 1 if self.sweep % 2 == 0 else -1
         self.sweep += 1
         seed, radius = self.seed * 131 + self.sweep, max(v.tmap.shape)
+        if reach and self.sweep % 2 == 0:
+            radius = reach
         self._each(len(self.ny), lambda a, b: pk.search(
             v.feat, CHANNELS, v.tone, v.valid, v.tmap, v.ys, v.xs, old_y, old_x, self.ny, self.nx,
             self.dist, self.shifts, *self.far, a, b, step, tries, radius, seed))

@@ -85,8 +85,9 @@ class PatchMatchFill:
             field.take(coarse)
             field.vote()
         steps = self._steps(index, len(levels))
+        reach = s.reach if 1 <= index <= s.close else 0
         for step in range(steps):
-            field.search(s.sweeps, s.tries if index else max(2, s.tries // 2))
+            field.search(s.sweeps, s.tries if index else max(2, s.tries // 2), reach)
             if index or step < steps - 1:
                 field.vote()
         return field

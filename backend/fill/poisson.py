@@ -12,7 +12,7 @@ from backend.fill.jit import kernel
 from backend.values import Control
 
 CYCLES, SWEEPS = 4, 3
-LIMIT = 0.15  # no colour moves further than this
+LIMIT = 0.1  # no colour moves further than this: more is a glow beside a strong edge
 
 
 @kernel

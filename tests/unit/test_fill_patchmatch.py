@@ -193,6 +193,15 @@ def test_copied_detail_stays_deep_in_the_hole_and_its_tone_comes_from_the_rim():
     assert np.abs(trusted - copied).max() < 0.01
 
 
+def test_a_strong_edge_in_the_copy_gets_no_glow():
+    """A bright block deep in the hole, which nothing at the rim foretells."""
+    copied = np.full((240, 240, 3), 0.3, np.float32)
+    hole = hole_in((240, 240), (30, 30, 210, 210)) > 0
+    copied[90:150, 90:150] = 0.9
+    made = fuse(copied.copy(), hole, ~hole, np.zeros((240, 240), np.float32), Shares(), Control())
+    # Its own tone gives way a little, half of `most` at the worst; so does the grey beside it.
+    assert np.abs(made - copied)[hole].max() < 0.061
+
 def test_a_source_of_the_expected_tone_is_preferred():
     """Noise, bright on the left and dark on the right: the hole's tone follows its place."""
     rng = np.random.default_rng(4)
