@@ -279,6 +279,7 @@ def load_builtin(entry: Any, files: dict[str, Path], device: str, control: Contr
     if kind in ("graph", "fused"):
         from backend.masks.click_graph import GraphClick
         from backend.masks.click_opinion import ConvOpinion
+        from backend.networks.blocks import fold_batch_norms
         from backend.networks.click_graph import GraphNet
         from backend.networks.click_mobile import Fused
 
@@ -287,7 +288,7 @@ def load_builtin(entry: Any, files: dict[str, Path], device: str, control: Contr
         if kind == "graph":
             return GraphClick(read_weights(GraphNet(), path), entry.name)
         both = read_weights(Fused(), path)
-        return GraphClick(both.graph, entry.name, ConvOpinion(both.conv))
+        return GraphClick(both.graph, entry.name, ConvOpinion(fold_batch_norms(both.conv)))
     import torch
 
     if kind == "mobile":

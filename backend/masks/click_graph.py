@@ -7,8 +7,6 @@ size. A small object is looked at again in a crop of its own, which is kept too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +16,7 @@ import torch
 
 from backend.masks import click_edges, click_fine, click_merge, click_opinion, click_points
 from backend.masks import click_regions as regions
+from backend.masks.click_opinion import one_thread
 from backend.masks.click_windows import LONGEST, cut_off, first_window, scaled, within
 from backend.models.interfaces import Description, Embedding
 from backend.networks.click_graph import (
@@ -44,7 +43,7 @@ CONTRADICTION = 0.035  # of the long side: how far a click repairs what regions 
 
 def build(net: GraphNet, made: regions.Regions) -> Graph:
     """The graph of a picture's regions, its walls judged by `net`."""
-    with torch.no_grad(), _one_thread():
+    with torch.no_grad(), one_thread():
         walls = torch.nn.functional.softplus(net.walls(torch.from_numpy(made.edges)))
     count = len(made.area)
     height = walls.numpy()
@@ -54,17 +53,6 @@ def build(net: GraphNet, made: regions.Regions) -> Graph:
     tensors: list[Any] = [np.ascontiguousarray(a) for a in (
         made.nodes, near, alike, total, worst, made.area, made.border, made.centre)]
     return graph(*(torch.from_numpy(t) for t in tensors))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """These nets are too small to share out: threads that wait for each other cost more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
@@ -280,7 +268,7 @@ class GraphClick:
         if guess is not None and guess.size:
             start = cv2.resize(guess, (w, h), interpolation=cv2.INTER_LINEAR)
             before = self._mean(start, known)
-        with torch.no_grad(), _one_thread():
+        with torch.no_grad(), one_thread():
             fixed = of_clicks(g, plus, less, drawn)
             for _ in range(PASSES if previous is None else 2):
                 features = with_answer(g, fixed, before)

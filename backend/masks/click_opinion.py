@@ -3,6 +3,8 @@ quick GrabCut. They are mixed as log odds; the weights were chosen on held-out t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cv2
@@ -13,8 +15,21 @@ from backend.values import Control, Point
 
 CUT_LONG = 160  # px, long side of the quick GrabCut
 DOUBT, AGREED = 0.3, 1.4  # without the convolutional net
-FIRST = (1.0, 1.0, 0.7, 0.3)  # of graph, net and GrabCut after one click, and what is added
-LATER = (1.0, 1.0)  # of graph and net after corrections or with a box
+FIRST = (0.8, 1.5, 1.4, 0.6)  # of graph, net and GrabCut after one click, and what is added
+LATER = (1.0, 0.5)  # of graph and net after corrections or with a box
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """These nets are too small to share out: threads that wait for each other cost more."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class ConvOpinion:
@@ -29,7 +44,7 @@ class ConvOpinion:
 
         h, w = (max(32, round(n / 32) * 32) for n in small.shape[:2])
         x = cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR)
-        with torch.inference_mode():
+        with torch.inference_mode(), one_thread():
             ready = torch.from_numpy(x).permute(2, 0, 1)[None].float().div_(127.5).sub_(1)
             return self.net.encode(ready.contiguous(memory_format=torch.channels_last))
 
@@ -54,7 +69,7 @@ class ConvOpinion:
                 plane.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
             for plane in (previous, box)
         ]
-        with torch.inference_mode():
+        with torch.inference_mode(), one_thread():
             decoded = self.net.decode(
                 seen, torch.from_numpy(points)[None],
                 *(torch.from_numpy(p)[None, None] for p in planes),

@@ -19,7 +19,13 @@ from backend.networks.click import ClickNet, Decoded, Features
 from backend.training import click_clicks as simulate
 from backend.training.click_compose import Batch, Composer, join
 from backend.training.click_source import FEWER, load
-from backend.training.trainer import Settings, Trainer, add_common_arguments, pick_device
+from backend.training.trainer import (
+    Settings,
+    Trainer,
+    add_common_arguments,
+    pick_device,
+    save_half,
+)
 
 PHOTOS = {"partition": 0.36, "object": 0.12, "person": 0.10}  # the rest are composites
 REAL = {"partition": 0.44, "object": 0.22, "person": 0.12}  # for a net that has seen ImageNet
@@ -35,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=Path, help="graph: go on from these weights")
     parser.add_argument("--whole", action="store_true",
                         help="graph: only whole labelled things, those that stand out more often")
+    parser.add_argument("--graph", type=Path, help="mobile: the graph's weights; both together "
+                        "are written beside, as click-fused.safetensors")
     parser.add_argument("--side", type=int, default=320, help="px of the click net's images")
 
 
@@ -66,8 +74,25 @@ def run(args: argparse.Namespace) -> int:
             start_from_imagenet(net.encoder)
     trainer = Trainer(net, settings, Task(source), about)
     settings.start = time.time()  # reading is no training
-    trainer.run(source)
+    path = trainer.run(source)
+    if mobile and args.graph:
+        join_nets(args.graph, path, args.out / "click-fused.safetensors")
     return 0
+
+
+def join_nets(graph: Path, conv: Path, out: Path) -> None:
+    """The weights of the region graph (alone, or the graph's part of a joined file) and of the
+    mobile net as one file, which is what the package carries as click-builtin."""
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    first = load_file(graph)
+    own = {k[6:]: v for k, v in first.items() if k.startswith("graph.")} or first
+    both = {f"graph.{k}": v for k, v in own.items()}
+    both |= {f"conv.{k}": v for k, v in load_file(conv).items()}
+    with safe_open(conv, "pt") as file:
+        about = dict(file.metadata() or {})
+    save_half(both, out, {**about, "task": "click", "kind": "fused"})
 
 
 class Source:

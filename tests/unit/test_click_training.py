@@ -19,6 +19,7 @@ from backend.networks.click_mobile import MobileClickNet
 from backend.training import click as train
 from backend.training import click_clicks as simulate
 from backend.training import click_source as source
+from backend.training.trainer import save_half
 from backend.values import Control, Point
 
 
@@ -115,10 +116,12 @@ def test_disks_have_radius_five() -> None:
     assert planes[0, 0, 15, 14] == 0
 
 
-@pytest.mark.parametrize("net", [ClickNet, MobileClickNet])
-def test_a_batch_gives_gradients_to_all_weights(folder: Path, net: type) -> None:
+@pytest.mark.parametrize("kind", [ClickNet, MobileClickNet])
+def test_a_batch_gives_gradients_to_all_weights(
+    folder: Path, kind: type[ClickNet] | type[MobileClickNet],
+) -> None:
     batches = train.Source(arguments(folder, folder, batch=6, side=64))
-    net = net()
+    net = kind()
     loss, parts = train.Task(batches)(net, batches(0))
     loss.backward()
     assert torch.isfinite(loss) and 0 <= parts["iou"] <= 1
@@ -154,6 +157,21 @@ def test_a_short_run_resumes(
         assert (tmp_path / f"{name}.safetensors").stat().st_size < 10_000_000
     assert "resumed at step 1" in (tmp_path / (
         "deepmask.txt" if nets == "deepmask" else "click-builtin.txt")).read_text()
+
+
+def test_joined_nets_are_both_there(tmp_path: Path) -> None:
+    graph, conv = GraphNet(), MobileClickNet()
+    save_half(graph.state_dict(), tmp_path / "graph.safetensors", {"kind": "graph"})
+    save_half(conv.state_dict(), tmp_path / "conv.safetensors", {"kind": "mobile", "step": "7"})
+    once, twice = tmp_path / "once.safetensors", tmp_path / "twice.safetensors"
+    train.join_nets(tmp_path / "graph.safetensors", tmp_path / "conv.safetensors", once)
+    train.join_nets(once, tmp_path / "conv.safetensors", twice)
+    for path in (once, twice):
+        model = load_builtin(SimpleNamespace(name="x", title="x"), {"x": path}, "cpu", Control())
+        own = model.net.regions.out.weight
+        assert torch.allclose(own, graph.regions.out.weight, atol=1e-3)
+        mine = model.conv.net.decoder.out.weight
+        assert torch.allclose(mine, conv.decoder.out.weight, atol=1e-3)
 
 
 def test_graph_training_learns_the_disk(folder: Path, tmp_path: Path) -> None:
