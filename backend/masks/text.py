@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,14 @@ class StrokeTextModel:
                 views[HUES] = hues(rgb, 0.12 * max(rgb.shape[:2]))
             return views[region.view]
 
+        @cache
+        def afar() -> list[Region]:
+            return self._detector.find(rgb, text_accept.AFAR / max(rgb.shape[:2]), control)
+
         done: list[tuple[Region, strokes.Strokes, Decided]] = []
         short = min(rgb.shape[:2])
         seen = self._finder.find(picture, regions, control)
-        items = text_accept.accepted(seen, short)
+        items = text_accept.accepted(seen, short, afar)
         gaps = text_accept.bridges([item.crop.region for item in items])
         if gaps:
             between = self._finder.find(picture, gaps, control)

@@ -3,7 +3,7 @@ the lines around: faint pieces count where they continue a sure line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +16,8 @@ ALONE = ((0.82, 0.5), (0.78, 0.62), (0.75, 0.72))
 # A box so high that patterns are easily taken for letters must be clearer: share of the picture's
 # short side from which it is, and what it needs.
 HUGE, CLEAR = 0.25, ((0.92, 0.6), (0.85, 0.73))
+# ... or be read from afar too: at AFAR px (long side) patterns fall apart, letters do not.
+AFAR, READ_AFAR, FROM_AFAR = 256, 0.75, ((0.8, 0.6),)
 BESIDE_TEXT = 0.45  # strength of a piece that continues a sure line
 UNDER_TEXT = (0.6, 0.5)  # of a line above or below a sure one
 IN_VIEW = ((0.6, 0.75), (0.8, 0.55))  # of a line in a view that was made to show it
@@ -32,13 +34,19 @@ def reaches(wanted: Sequence[tuple[float, float]], score: float, clear: float) -
     return any(score >= s and clear > c for s, c in wanted)
 
 
-def accepted(items: Sequence[Strokes], short: int) -> list[Strokes]:
-    """The candidates that are text; `short` is the short side of the picture in px."""
+def accepted(
+    items: Sequence[Strokes], short: int, afar: Callable[[], Sequence[Region]] = tuple
+) -> list[Strokes]:
+    """The candidates that are text; `short` is the short side of the picture in px, `afar` gives
+    what is seen at AFAR px."""
     taken, open_items = [], []
     for item in items:
         region, clear = item.crop.region, strength(item)
         if region.height > HUGE * short:
-            if region.view != HUES and reaches(CLEAR, region.score, clear):
+            if region.view != HUES and (
+                reaches(CLEAR, region.score, clear)
+                or (reaches(FROM_AFAR, region.score, clear) and read(region, afar()))
+            ):
                 taken.append(item)
         elif reaches(ALONE, region.score, clear):
             taken.append(item)
@@ -59,6 +67,11 @@ def accepted(items: Sequence[Strokes], short: int) -> list[Strokes]:
             break
         open_items = left
     return taken
+
+
+def read(region: Region, afar: Sequence[Region]) -> bool:
+    """Whether one of the boxes seen from afar is surely the same line."""
+    return any(r.score >= READ_AFAR and min(overlap(region, r)) > 0.5 for r in afar)
 
 
 def instead(items: Sequence[Strokes], clearer: Sequence[Strokes]) -> list[Strokes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -111,3 +113,14 @@ def test_small_lines_and_lines_elsewhere_stay():
     options = CleanOptions(only_text_in=Box(0, 0, 200, 40))
     kept = text_filter.apply(found, options, picture, Control())
     assert [x.height for x in kept.lines] == [14.0] and not kept.mask[50:].any()
+
+
+def test_letters_as_high_as_half_the_picture_are_read_from_afar_too():
+    huge = answer(Region(300, 200, 500, 200, 0.0, 0.84), 0.65)
+    same = replace(huge.crop.region, cx=310.0, height=180.0)
+    assert text_accept.accepted([huge], 400) == []
+    assert text_accept.accepted([huge], 400, lambda: [same]) == [huge]
+    for other in (replace(same, score=0.5), replace(same, cy=300.0), replace(same, length=150.0)):
+        assert text_accept.accepted([huge], 400, lambda r=other: [r]) == []
+    faint = answer(huge.crop.region, 0.5)
+    assert text_accept.accepted([faint], 400, lambda: [same]) == []
