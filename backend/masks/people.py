@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from backend.masks.combine import binary, split_instances
+from backend.masks.people_closer import closer
 from backend.masks.people_regions import keep_sure_regions
 from backend.masks.refine import refine
 from backend.models.interfaces import Description
@@ -21,6 +22,7 @@ from backend.values import Control, ModelUnavailable
 # the small picture, distant ones show only in the large one.
 SCALES = ((320, True), (384, True), (512, True))
 CHANNEL_SIDE = 384  # px, long side of the passes by channel (an option)
+CLOSER_SIDE = 384  # px, long side of the closer look at one person
 EXTREME = 6.0  # sides' ratio beyond which a picture is looked at in pieces
 MOST_PIECES = 16
 LEAST_SIDE = 8  # px: nobody can be told in less
@@ -91,7 +93,7 @@ class BuiltinPeople:
         for index, (y0, x0, y1, x1) in enumerate(windows):
             control.progress(index / len(windows))
             part = np.ascontiguousarray(rgb[y0:y1, x0:x1])
-            seen = self.coarse(part, control)
+            seen = closer(part, self.coarse(part, control), self._look, control)
             size = (seen.shape[1], seen.shape[0])
             small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
             sure = keep_sure_regions(seen, grey=cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
@@ -102,6 +104,9 @@ class BuiltinPeople:
     def instances(self, rgb: np.ndarray, control: Control) -> list[np.ndarray]:
         """One H×W uint8 mask (255 inside) a connected group of people, largest first."""
         return split_instances(binary(self.probability(rgb, control) > THRESHOLD))
+
+    def _look(self, crop: np.ndarray) -> np.ndarray:
+        return self._run(crop, fit(crop.shape[0], crop.shape[1], CLOSER_SIDE, 32), True)
 
     def _run(self, rgb: np.ndarray, size: tuple[int, int], mirrored: bool) -> np.ndarray:
         import torch
