@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-LOW = 0.4  # a pixel of a region
+LOW = 0.35  # a pixel of a region: rather a rim too many than a shoe left behind
 CORE = 0.75  # a tenth of a region's pixels must be this sure
 LEAST = 12  # px of the map: smaller regions are noise
 FLAT = 2.5  # grey levels: a region on a plain ground without any drawing is no person
