@@ -57,11 +57,15 @@ def test_single_pictures_and_float(tmp_path, capsys):
     assert main(["clean", str(source), "--out", str(tmp_path / "out"), "--separate",
                  *arguments]) == 0
     folder = tmp_path / "out" / "raft"
-    background = cv2.imread(str(folder / "background.png"), cv2.IMREAD_UNCHANGED)
-    person = cv2.imread(str(folder / "01_person.png"), cv2.IMREAD_UNCHANGED)
-    assert background.dtype == person.dtype == np.uint16 and person.shape[2] == 4
-    alpha = person[..., 3:] / 65535
-    shown = person[..., :3] * alpha + background[..., :3] * (1 - alpha)
+    shown = cv2.imread(str(folder / "background.png"), cv2.IMREAD_UNCHANGED)
+    assert shown.dtype == np.uint16
+    people = sorted(folder.glob("*_person.png"))  # from bottom to top
+    assert people and people[0].name == "01_person.png"
+    for path in people:
+        person = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert person.dtype == np.uint16 and person.shape[2] == 4
+        alpha = person[..., 3:] / 65535
+        shown = person[..., :3] * alpha + shown[..., :3] * (1 - alpha)
     assert np.abs(shown[..., ::-1] / 257 - rgb).max() <= 1
     assert "16 bits" in capsys.readouterr().out
 
