@@ -13,5 +13,6 @@ class EchoService(rpyc.Service):
 
 if __name__ == "__main__":
     server = ThreadedServer(EchoService, hostname="127.0.0.1", port=0)
+    server.listener.listen(server.backlog)  # before the port is told: the client connects at once
     print(server.port, flush=True)
     server.start()
