@@ -10,9 +10,9 @@ RUN_FILE = "backend.json"
 RUN_KEYS = ("host", "port", "token", "pid", "protocol", "version")
 
 # Pixels go through a window file of SLOTS slots: one end fills a slot while the other empties the
-# one before it.
-SLOT = 1 << 22
-SLOTS = 3
+# one before it. Small enough that both stay in the processors' caches; tests/bench/handover.py.
+SLOT = 1 << 21
+SLOTS = 2
 # Pixels that cannot go through a window go through calls of this size: large enough that
 # the cost of a call does not count, small enough to stay in the processor's cache.
 CHUNK = 1 << 20
