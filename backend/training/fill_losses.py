@@ -9,6 +9,10 @@ import torch
 import torch.nn.functional as functional
 from torch import nn
 
+from backend.networks.people_mobile import MobileEncoder
+from backend.training.imagenet import start_from_imagenet
+from backend.values import BadInput
+
 
 class VGGFeatures(nn.Module):
     """pool1, pool2, pool3 of torchvision's VGG16 on B×3×H×W RGB in [0, 1]."""
@@ -35,8 +39,34 @@ class VGGFeatures(nn.Module):
         return found
 
 
+class MobileFeatures(nn.Module):
+    """Stands in for VGG16: three stages of MobileNetV2 (ImageNet, from the wheel that
+    `backend/training/imagenet.py` names) at 1/2, 1/4 and 1/8, brought to unit scale. B×3×H×W RGB
+    in [0, 1]. Raises BadInput where the wheel is not installed."""
+
+    TAKEN = {0: 0.274, 3: 0.850, 6: 0.847}  # layer: its standard deviation on natural photos
+
+    def __init__(self) -> None:
+        super().__init__()
+        encoder = MobileEncoder()
+        start_from_imagenet(encoder)
+        self.layers = encoder.features[: max(self.TAKEN) + 1]
+        self.register_buffer("mean", encoder.mean)
+        self.register_buffer("deviation", encoder.deviation)
+        self.requires_grad_(False).eval()
+
+    def forward(self, rgb: torch.Tensor) -> list[torch.Tensor]:
+        x = (rgb - self.get_buffer("mean")) / self.get_buffer("deviation")
+        found = []
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            if index in self.TAKEN:
+                found.append(x / self.TAKEN[index])
+        return found
+
+
 class RandomFeatures(nn.Module):
-    """Stands in for VGG16 where it is not installed: fixed random orthogonal filters over an
+    """Stands in for both where neither is installed: fixed random orthogonal filters over an
     image pyramid, whose Gram matrices carry texture well (Ustyuzhaninov et al. 2016). Outputs
     have unit scale on natural pictures. The same in every run."""
 
@@ -65,7 +95,10 @@ def features(vgg: Path | None) -> tuple[nn.Module, str]:
     """The feature net and what it is called in the model card."""
     if vgg is not None and vgg.is_file():
         return VGGFeatures(vgg), "VGG16 (ImageNet)"
-    return RandomFeatures(), "fixed random filters on three scales (no VGG16 here)"
+    try:
+        return MobileFeatures(), "MobileNetV2 (ImageNet) at 1/2, 1/4, 1/8 (no VGG16 here)"
+    except BadInput:
+        return RandomFeatures(), "fixed random filters on three scales (no VGG16 here)"
 
 
 def gram(x: torch.Tensor) -> torch.Tensor:
