@@ -43,7 +43,7 @@ class Settings:
     reach: int = 8
     close: int = 3
     lift: float = 24.0
-    aside: float = 16.0
+    aside: float = 8.0
     guide: float = 4.0
     unexplained: float = 0.4
     pull: float = 0.001
