@@ -25,7 +25,7 @@ def compiled_kernels() -> None:
     """The filler's kernels are compiled (a minute in a fresh clone), so that a test that gives a
     process some seconds measures the process and not the compiler."""
     command = [sys.executable, "-m", "backend.fill.warm"]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=280)
+    subprocess.run(command, cwd=ROOT, check=True, timeout=900)
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,9 @@ import base64  # noqa: F401
 import sys
 
 from krita import Krita
-from PyQt5.QtCore import QPoint
-from PyQt5.QtWidgets import QApplication, QMainWindow, QMenu, QWidget
+from PyQt5.QtCore import QEvent, QObject, QPoint, Qt  # noqa: F401
+from PyQt5.QtGui import QCursor
+from PyQt5.QtWidgets import QApplication, QMainWindow, QMenu, QToolButton, QWidget
 
 app = Krita.instance()
 
@@ -84,11 +85,23 @@ def menu_title_position(text):
             return [point.x(), point.y()]
 
 
+def menus():
+    """The menus that are on the screen; Qt shows a menu before the screen does."""
+    return [w for w in QApplication.topLevelWidgets()
+            if isinstance(w, QMenu) and w.isVisible() and w.windowHandle().isExposed()]
+
+
+def close_menus():
+    for menu in QApplication.topLevelWidgets():
+        if isinstance(menu, QMenu) and menu.isVisible():
+            menu.close()
+
+
 def menu_position(name):
     """Where a shown menu's entry of that action id is on the screen; None = not shown."""
     wanted = app.action(name)
-    for menu in QApplication.topLevelWidgets():
-        if isinstance(menu, QMenu) and menu.isVisible() and wanted in menu.actions():
+    for menu in menus():
+        if wanted in menu.actions():
             point = menu.mapToGlobal(menu.actionGeometry(wanted).center())
             return [point.x(), point.y()]
     return None
@@ -151,3 +164,91 @@ def windows():
         for w in QApplication.topLevelWidgets()
         if w.isVisible() and not isinstance(w, (QMainWindow, QMenu)) and isinstance(w, QWidget)
     ]
+
+
+def view_state():
+    """All that says where an image pixel is on the screen; None without a canvas."""
+    shown = canvas() if doc() is not None else None
+    if shown is None:
+        return None
+    t = shown.to_widget()
+    return [canvas_origin(), t.m11(), t.m12(), t.m21(), t.m22(), t.dx(), t.dy()]
+
+
+def zoom_level():
+    return app.activeWindow().activeView().canvas().zoomLevel()
+
+
+def on_screen(x, y):
+    """Where an image pixel is on the screen."""
+    point = canvas().widget.mapToGlobal(canvas().to_widget().map(QPoint(x, y)))
+    return [point.x(), point.y()]
+
+
+def painted_at(node, points):
+    """Whether a layer is opaque at all those places."""
+    doc().waitForDone()
+    return all(bytes(node.pixelData(x, y, 1, 1))[-1] > 127 for x, y in points)
+
+
+def tool_is_active(name):
+    button = main().findChild(QToolButton, name)
+    return button is not None and button.isChecked()
+
+
+class HandProbe(QObject):
+    """What of the mouse and the keys has come in from the screen since `start`."""
+
+    def __init__(self):
+        super().__init__()
+        self.watching = False
+        self.clear()
+
+    def clear(self):
+        self.place, self.presses, self.releases, self.keys = None, 0, 0, []
+
+    def start(self):
+        self.clear()
+        if not self.watching:
+            self.watching = True
+            QApplication.instance().installEventFilter(self)
+
+    def stop(self):
+        self.watching = False
+        QApplication.instance().removeEventFilter(self)
+
+    def rests(self, place):
+        at = QCursor.pos()
+        return [at.x(), at.y()] == place
+
+    def eventFilter(self, watched, event):
+        kind = event.type()
+        if kind in (QEvent.KeyPress, QEvent.ShortcutOverride):
+            stroke = [event.key(), event.timestamp()]
+            if stroke not in self.keys:
+                self.keys.append(stroke)
+        elif kind in (QEvent.MouseMove, QEvent.MouseButtonPress, QEvent.MouseButtonRelease,
+                      QEvent.MouseButtonDblClick) and watched.isWindowType():
+            self.place = [event.globalX(), event.globalY()]
+            self.presses += kind in (QEvent.MouseButtonPress, QEvent.MouseButtonDblClick)
+            self.releases += kind == QEvent.MouseButtonRelease
+        return False
+
+
+class Fired:
+    """Counts how often an action was triggered since `watch`."""
+
+    def __init__(self):
+        self.count, self.watched = 0, set()
+
+    def watch(self, name):
+        self.count, self.name = 0, name
+        if name not in self.watched:
+            self.watched.add(name)
+            app.action(name).triggered.connect(lambda *given: self.note(name))
+
+    def note(self, name):
+        self.count += name == self.name
+
+
+hand, fired = HandProbe(), Fired()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from conftest import Editor, changed
@@ -50,8 +48,7 @@ def test_separated_layers_rebuild_the_picture(raft: Editor, depth: str) -> None:
     alpha = person[..., 3] / np.iinfo(dtype).max
     assert (alpha > 0.99).any() and ((alpha > 0.05) & (alpha < 0.95)).sum() > 20, "soft edges"
     assert (raft.decode(raft.eval("raw(doc().topLevelNodes()[0])"), dtype) == source).all()
-    raft.ask("app.action('edit_undo').trigger()")
-    raft.wait_for("len(doc().topLevelNodes()) == 1", 10)
+    raft.undo(layers=1)
     assert raft.eval("tree()") == before
 
 
@@ -68,7 +65,7 @@ def test_hiding_one_layer_takes_it_out(raft: Editor) -> None:
     assert text.sum() > 300 and changed(source, shown)[text].mean() > 0.9
     away = raft.decode(raft.eval(f"raw(layer(name, {SEPARATED}))", name=title))[..., 3] == 0
     assert levels(shown[away], source[away]) <= 1.0 + 1e-6
-    time.sleep(1.5)
+    raft.settle()
     raft.screenshot("separated_without_text")
 
 
@@ -78,7 +75,7 @@ def test_cut_out_keeps_people_on_transparency(raft: Editor) -> None:
     message = raft.finish()
     assert "Cut out" in message and "hide it" in message
     assert [layer[0] for layer in raft.eval("tree()")] == ["Cut Out: Background", "Background"]
-    raft.wait_for("active_name() == 'Cut Out: Background'", 5)
+    raft.wait_for("active_name() == 'Cut Out: Background'")
     made = raft.pixels("Cut Out: Background")
     alpha = made[..., 3]
     assert 0.01 < (alpha > 127).mean() < 0.6 and (alpha == 0).mean() > 0.3
@@ -89,11 +86,11 @@ def test_cut_out_keeps_people_on_transparency(raft: Editor) -> None:
     assert (raft.decode(raft.eval("raw(doc().topLevelNodes()[0])")) == source).all()
     raft.ask("doc().topLevelNodes()[0].setVisible(False); doc().refreshProjection()\n"
              "doc().waitForDone()")
-    time.sleep(1.5)
+    raft.settle()
     raft.screenshot("cut_out")
     raft.ask("doc().topLevelNodes()[0].setVisible(True)\n"
              "app.action('edit_undo').trigger()")
-    raft.wait_for("len(doc().topLevelNodes()) == 1", 10)
+    raft.wait_for("len(doc().topLevelNodes()) == 1")
     assert raft.eval("tree()") == before
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from pathlib import Path
 
 import cv2
@@ -23,6 +22,8 @@ VIEWS = (
 )
 TARGET = (431, 167)  # the middle of a block of 9×9 pixels
 SIZE = (700, 500)
+LOOKS = 60  # screenshots, each takes some tenths of a second
+NEAR = 3.0  # points on the screen
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def set_view(editor: Editor, view: tuple[float, int, bool, tuple[int, int], int]
     editor.ask("doc().setResolution(r); v = app.activeWindow().activeView().canvas()\n"
                "v.resetRotation(); v.setMirror(False); v.setZoomLevel(z); v.setMirror(m)\n"
                "v.setRotation(a)", r=resolution, z=zoom, m=mirrored, a=rotation)
-    time.sleep(0.5)
+    editor.settle()
     # The scroll bars bring the target to `pan` beside the middle: in view, never just there.
     editor.ask("area, shown = canvas()._scroll_area(), canvas()\n"
                "h, v = area.horizontalScrollBar(), area.verticalScrollBar()\n"
@@ -48,15 +49,28 @@ def set_view(editor: Editor, view: tuple[float, int, bool, tuple[int, int], int]
                "h.setValue(h.value() + at.x() - shown.widget.width() // 2 - x)\n"
                "v.setValue(v.value() + at.y() - shown.widget.height() // 2 - y)",
                x=pan[0], y=pan[1], target=TARGET)
-    time.sleep(0.8)
+    editor.settle()
 
 
 def seen_at(editor: Editor) -> tuple[float, float]:
-    """Where the magenta block is on the screen, by a screenshot: the truth of the test."""
-    return editor.wait(lambda: look(editor), "the target is in view", 20)
+    """Where the magenta block is on the screen, by a screenshot: the truth of the test.
+
+    Krita paints a moved view later than it tells of it. So screenshots are taken until two of
+    them agree with each other and, roughly, with what Krita tells; if that never comes, the last
+    one counts, and the test fails by its own numbers."""
+    told = editor.eval("on_screen(*target)", target=TARGET)
+    before = None
+    for _ in range(LOOKS):
+        found = look(editor)
+        if found is not None and before is not None and np.abs(found - before).max() < 0.3:
+            if np.abs(found - told).max() < NEAR + editor.eval("zoom_level()"):
+                break
+        before = found
+    assert found is not None, "the target is not in view"
+    return float(found[0]), float(found[1])
 
 
-def look(editor: Editor) -> tuple[float, float] | None:
+def look(editor: Editor) -> np.ndarray | None:
     """The block's middle on the screen; None while Krita has not painted it yet."""
     shot = editor.folder / "view.png"
     subprocess.run(["import", "-window", "root", str(shot)], env=editor.environment, check=True)
@@ -75,14 +89,14 @@ def look(editor: Editor) -> tuple[float, float] | None:
     near = cv2.dilate((labels == block).astype(np.uint8), np.ones((5, 5), np.uint8))
     weight *= near
     rows, columns = np.mgrid[0:height, 0:width]
-    return (left + float((columns * weight).sum() / weight.sum()),
-            top + float((rows * weight).sum() / weight.sum()))
+    return np.array([left + float((columns * weight).sum() / weight.sum()),
+                     top + float((rows * weight).sum() / weight.sum())])
 
 
 def arm(editor: Editor) -> None:
     editor.trigger("cleanplate_remove_clicked")
-    editor.wait_for("widget('cleanplate_picker') is not None", 5)
-    time.sleep(0.2)
+    editor.wait_for("widget('cleanplate_picker') is not None")
+    editor.settle()
 
 
 @pytest.fixture
@@ -102,7 +116,7 @@ def test_click_hits_the_pixel_that_is_seen(recorded: Editor) -> None:
         where = seen_at(recorded)
         arm(recorded)
         recorded.click(*where)
-        recorded.wait_for(f"len(clicks) == {number + 1}", 5)
+        recorded.wait_for(f"len(clicks) == {number + 1}")
         x, y = recorded.eval("clicks[-1]")
         tolerance = max(1.0, 1.0 / view[0])  # below 100 % one screen pixel is more than that
         assert abs(x - TARGET[0] - 0.5) <= tolerance, (view, x, y)
@@ -124,7 +138,7 @@ def test_pen_takes_the_object_too(recorded: Editor) -> None:
         "        Qt.LeftButton, Qt.LeftButton if down else Qt.NoButton))",
         x=x, y=y,
     )
-    recorded.wait_for("len(clicks) == 1", 5)
+    recorded.wait_for("len(clicks) == 1")
     found = recorded.eval("clicks[0]")
     assert abs(found[0] - TARGET[0] - 0.5) <= 1 and abs(found[1] - TARGET[1] - 0.5) <= 1
 
@@ -132,11 +146,10 @@ def test_pen_takes_the_object_too(recorded: Editor) -> None:
 def test_escape_leaves(recorded: Editor) -> None:
     set_view(recorded, VIEWS[0])
     recorded.menu("cleanplate_remove_clicked")
-    recorded.wait_for("widget('cleanplate_picker') is not None", 5)
+    recorded.wait_for("widget('cleanplate_picker') is not None")
     recorded.screenshot("armed")
-    recorded.ask("main().activateWindow(); canvas().widget.setFocus()")
-    recorded.key("Escape")
-    recorded.wait_for("widget('cleanplate_picker') is None", 5)
+    recorded.canvas_key("Escape")
+    recorded.wait_for("widget('cleanplate_picker') is None")
     assert recorded.eval("clicks") == []
 
 
@@ -145,7 +158,8 @@ def test_a_click_beside_the_image_is_not_taken(recorded: Editor) -> None:
     left, top, width, height = recorded.eval("canvas_origin()")
     arm(recorded)
     recorded.click(left + 15, top + height - 60)
-    time.sleep(0.5)
+    recorded.wait_for("'outside the image' in widget('cleanplate_picker')._text")
+    recorded.settle()
     assert recorded.eval("clicks") == []
     assert recorded.eval("widget('cleanplate_picker') is not None")
 
@@ -158,18 +172,15 @@ def test_zoom_and_pan_work_while_armed(recorded: Editor) -> None:
     zoom = "app.activeWindow().activeView().canvas().zoomLevel()"
     before = recorded.eval(zoom)
     recorded.click(*middle, button=4)
-    recorded.wait_for(f"{zoom} > {before}", 5)
+    recorded.wait_for(f"{zoom} > {before}")
     scroll = "canvas()._scroll_area().horizontalScrollBar().value()"
     was = recorded.eval(scroll)
-    recorded.xdo("mousemove", "--sync", *middle)
-    recorded.xdo("mousedown", 2)
-    for step in range(1, 6):
-        recorded.xdo("mousemove", "--sync", middle[0] - 12 * step, middle[1])
-    recorded.xdo("mouseup", 2)
-    recorded.wait_for(f"{scroll} > {was} + 30", 5)
+    recorded.drag([(middle[0] - 12 * step, middle[1]) for step in range(6)], button=2)
+    recorded.wait_for(f"{scroll} > {was} + 30")
+    recorded.settle()
     where = seen_at(recorded)
     recorded.click(*where)
-    recorded.wait_for("len(clicks) == 1", 5)
+    recorded.wait_for("len(clicks) == 1")
     x, y = recorded.eval("clicks[0]")
     assert abs(x - TARGET[0] - 0.5) <= 1 and abs(y - TARGET[1] - 0.5) <= 1
 
@@ -177,16 +188,11 @@ def test_zoom_and_pan_work_while_armed(recorded: Editor) -> None:
 def test_one_click_takes_the_object(krita: Editor) -> None:
     """The whole way: menu, click on a person in the real window, new layers, undo."""
     krita.open(RAFT)
-    krita.ask("app.activeWindow().activeView().canvas().setZoomLevel(2.0)")
-    time.sleep(0.8)
+    krita.zoom(2.0)
     source = krita.pixels("Background")
     krita.menu("cleanplate_remove_clicked")
-    krita.wait_for("widget('cleanplate_picker') is not None", 5)
-    point = krita.eval(
-        "(lambda p: [p.x(), p.y()])(canvas().widget.mapToGlobal("
-        "canvas().to_widget().map(QPoint(122, 118))))"
-    )
-    krita.click(*point)
+    krita.wait_for("widget('cleanplate_picker') is not None")
+    krita.click(*krita.steady("on_screen(122, 118)"))
     assert "Removed" in krita.finish()
     assert krita.eval("widget('cleanplate_picker') is None")
     mask = krita.mask("Object mask")
@@ -194,5 +200,4 @@ def test_one_click_takes_the_object(krita: Editor) -> None:
     plate = krita.decode(krita.eval("raw(layer('Clean Plate: Background').childNodes()[0])"))
     assert (source != plate).any(axis=2)[mask].mean() > 0.7
     krita.screenshot("clicked_object")
-    krita.ask("app.action('edit_undo').trigger()")
-    krita.wait_for("len(doc().topLevelNodes()) == 1", 10)
+    krita.undo(layers=1)

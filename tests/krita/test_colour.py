@@ -37,7 +37,7 @@ def test_untouched_pixels_keep_their_bytes(raft: Editor, space: tuple[str, str, 
         model=space[0], depth=space[1], profile=space[2],
     )
     raft.wait_for(f"doc().colorModel() == {space[0]!r} and layer('Background').colorDepth() == "
-                  f"{space[1]!r}", 10)
+                  f"{space[1]!r}")
     before = raft.eval("tree()")
     source = raw_pixels(raft, "layer('Background')")
     raft.trigger("cleanplate_remove_text")
@@ -54,8 +54,7 @@ def test_untouched_pixels_keep_their_bytes(raft: Editor, space: tuple[str, str, 
     assert not (different & ~dilated(text, REACH)).any()
     assert (raw_pixels(raft, "doc().topLevelNodes()[0]") == source).all()
     assert raft.eval("modal()") is None
-    raft.ask("app.action('edit_undo').trigger()")
-    raft.wait_for("len(doc().topLevelNodes()) == 1", 10)
+    raft.undo(layers=1)
     assert raft.eval("tree()") == before
 
 

@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from conftest import RAFT, Editor
+from conftest import RAFT, SEARCH_SECONDS, Editor
 
 WOMAN, ROCKS = (122, 118), (330, 15)
 
 
-def at(editor: Editor, x: float, y: float) -> list[int]:
+def at(editor: Editor, x: int, y: int) -> list[int]:
     """Where an image pixel is on the screen."""
-    return editor.eval(
-        "(lambda p: [p.x(), p.y()])(canvas().widget.mapToGlobal("
-        "canvas().to_widget().map(QPoint(x, y))))", x=x, y=y)
+    return editor.steady("on_screen(x, y)", x=x, y=y)
 
 
-def click_with(editor: Editor, key: str, x: float, y: float) -> None:
-    editor.xdo("keydown", key)
-    editor.click(*at(editor, x, y))
-    editor.xdo("keyup", key)
+def click_with(editor: Editor, key: str, x: int, y: int) -> None:
+    place = at(editor, x, y)
+    editor.held(key, lambda: editor.click(*place))
 
 
 def settled(editor: Editor, steps: int) -> None:
     editor.wait_for(f"len(controller()._picking.steps) == {steps} and "
-                    "controller()._picking._work is None", 120)
+                    "controller()._picking._work is None", SEARCH_SECONDS)
 
 
 @pytest.fixture
 def armed(raft: Editor) -> Editor:
-    raft.ask("app.activeWindow().activeView().canvas().setZoomLevel(2.0)")
-    time.sleep(0.8)
-    raft.ask("main().activateWindow(); canvas().widget.setFocus()")
+    raft.zoom(2.0)
+    raft.focus()
     return raft
 
 
 def test_clicks_add_take_away_take_back_and_fill(armed: Editor) -> None:
     armed.trigger("cleanplate_remove_clicked")
-    armed.wait_for("widget('cleanplate_picker') is not None", 5)
+    armed.wait_for("widget('cleanplate_picker') is not None")
     click_with(armed, "shift", *WOMAN)
     settled(armed, 1)
     first = armed.eval("controller()._picking.mask.count(b'\\xff')")
@@ -48,14 +42,14 @@ def test_clicks_add_take_away_take_back_and_fill(armed: Editor) -> None:
     settled(armed, 2)
     marks = armed.eval("[m.positive for m in controller()._picking.picker._marks]")
     assert marks == [True, False]
-    armed.key("BackSpace")
+    armed.canvas_key("BackSpace")
     settled(armed, 1)
     assert armed.eval("controller()._picking.mask.count(b'\\xff')") == first
     mask = armed.decode(armed.eval(
         "base64.b64encode(controller()._picking.mask).decode()"))[..., 0] > 0
     assert mask[WOMAN[1], WOMAN[0]]
     source = armed.pixels("Background")
-    armed.key("Return")
+    armed.canvas_key("Return")
     assert "Removed" in armed.finish()
     assert (armed.mask("Object mask") == mask).all(), "as it was gathered"
     plate = armed.decode(armed.eval("raw(layer('Clean Plate: Background').childNodes()[0])"))
@@ -64,33 +58,28 @@ def test_clicks_add_take_away_take_back_and_fill(armed: Editor) -> None:
 
 def test_a_box_is_an_object_too(armed: Editor) -> None:
     armed.trigger("cleanplate_remove_clicked")
-    armed.wait_for("widget('cleanplate_picker') is not None", 5)
+    armed.wait_for("widget('cleanplate_picker') is not None")
     start, end = at(armed, 95, 85), at(armed, 150, 150)
-    armed.xdo("mousemove", "--sync", *start)
-    armed.xdo("mousedown", 1)
-    for part in (0.3, 0.6, 1.0):
-        armed.xdo("mousemove", "--sync", round(start[0] + part * (end[0] - start[0])),
-                  round(start[1] + part * (end[1] - start[1])))
-    armed.xdo("mouseup", 1)
+    armed.drag([(start[0] + part * (end[0] - start[0]), start[1] + part * (end[1] - start[1]))
+                for part in (0.0, 0.3, 0.6, 1.0)])
     settled(armed, 1)
     box = armed.eval("controller()._picking.steps[0].box")
     assert all(abs(a - b) <= 1.5 for a, b in zip(box, (95, 85, 150, 150), strict=True))
-    armed.key("Escape")
-    armed.wait_for("widget('cleanplate_picker') is None", 5)
+    armed.canvas_key("Escape")
+    armed.wait_for("widget('cleanplate_picker') is None")
     assert len(armed.eval("tree()")) == 1
 
 
 def test_select_clicked_object_ends_in_a_selection(armed: Editor) -> None:
     armed.menu("cleanplate_select_clicked")
-    armed.wait_for("widget('cleanplate_picker') is not None", 5)
+    armed.wait_for("widget('cleanplate_picker') is not None")
     armed.click(*at(armed, *WOMAN))
     settled(armed, 1)
-    armed.ask("canvas().widget.setFocus()")
     mask = armed.decode(armed.eval(
         "base64.b64encode(controller()._picking.mask).decode()"))[..., 0]
-    armed.key("Return")
-    armed.wait_for("doc().selection() is not None", 10)
-    time.sleep(1)
+    armed.canvas_key("Return")
+    armed.wait_for("doc().selection() is not None")
+    armed.settle()
     armed.screenshot("selected_object")
     chosen = armed.decode(armed.eval(
         "base64.b64encode(bytes(doc().selection().pixelData(0, 0, 384, 256))).decode()"))[..., 0]
@@ -101,14 +90,14 @@ def test_select_clicked_object_ends_in_a_selection(armed: Editor) -> None:
 def test_docker_removes_what_is_ticked(raft: Editor) -> None:
     raft.ask("[d for d in app.dockers() if d.objectName() == 'cleanplate_docker'][0].show()\n"
              "[d for d in app.dockers() if d.objectName() == 'cleanplate_docker'][0].raise_()")
-    raft.wait_for("widget('cleanplate_docker_remove') is not None", 5)
-    time.sleep(0.5)
+    raft.wait_for("widget('cleanplate_docker_remove') is not None")
+    raft.settle()
     assert raft.eval("[widget('cleanplate_docker_text').isChecked(), "
                      "widget('cleanplate_docker_people').isChecked()]") == [True, True]
     raft.click(*raft.eval("center_of('cleanplate_docker_people')"))
-    raft.wait_for("not widget('cleanplate_docker_people').isChecked()", 5)
+    raft.wait_for("not widget('cleanplate_docker_people').isChecked()")
     raft.click(*raft.eval("center_of('cleanplate_docker_remove')"))
-    raft.wait_for("not idle()", 5)
+    raft.wait_for("layer('Text mask') is not None", SEARCH_SECONDS)
     assert "Removed" in raft.finish()
     assert raft.mask("Text mask").any() and not raft.mask("Object mask").any()
     assert "Removed" in raft.eval("text_of('cleanplate_docker_status')")
@@ -120,17 +109,17 @@ def test_docker_removes_what_is_ticked(raft: Editor) -> None:
 def test_settings_show_the_backend_and_its_models(raft: Editor) -> None:
     raft.open(RAFT)
     raft.trigger("cleanplate_settings")
-    raft.wait_for("widget('cleanplate_restart') is not None", 5)
-    raft.wait_for("widget('cleanplate_settings_dialog')._busy is None", 30)
+    raft.wait_for("widget('cleanplate_restart') is not None")
+    raft.wait_for("widget('cleanplate_settings_dialog')._busy is None")
     before = raft.backend_pid()
     raft.click(*raft.eval("center_of('cleanplate_restart')"))
-    raft.wait(lambda: raft.backend_pid() not in (None, before), "another backend runs", 60)
-    raft.wait_for(f"'process {raft.backend_pid()},' in text_of('cleanplate_state')", 60)
+    raft.wait(lambda: raft.backend_pid() not in (None, before), "another backend runs")
+    raft.wait_for(f"'process {raft.backend_pid()},' in text_of('cleanplate_state')")
     count = raft.eval("widget('cleanplate_models').topLevelItemCount()")
     assert count > 5
     assert raft.eval("widget('cleanplate_install_big_lama') is not None")
     raft.screenshot("settings")
     raft.click(*raft.eval("center_of('cleanplate_stop')"))
-    raft.wait_for("'Not running' in (text_of('cleanplate_state') or '')", 30)
-    raft.wait(lambda: raft.backend_pid() is None, "the run file goes with the backend", 30)
+    raft.wait_for("'Not running' in (text_of('cleanplate_state') or '')")
+    raft.wait(lambda: raft.backend_pid() is None, "the run file goes with the backend")
     raft.ask("widget('cleanplate_settings_dialog').reject()")

@@ -23,20 +23,18 @@ def test_no_dialog_is_in_the_way(raft: Editor) -> None:
 
 
 def test_menu_entries_are_shown_and_enabled(raft: Editor) -> None:
-    raft.click(*raft.eval("menu_title_position('Filter')"))
-    raft.wait_for("menu_position('cleanplate_menu') is not None", 10)
+    raft.open_menu()
     last = raft.eval(
         "[m.actions()[-1] is app.action('cleanplate_menu') or "
-        "m.actions()[-1].text().replace('&', '') for m in QApplication.topLevelWidgets() "
-        "if isinstance(m, QMenu) and m.isVisible()]"
+        "m.actions()[-1].text().replace('&', '') for m in menus() "
+        "if app.action('cleanplate_menu') in m.actions()]"
     )
     assert last in ([True], [1], ["Clean Plate"]), "at the end of Filter"
-    raft.click(*raft.eval("menu_position('cleanplate_menu')"))
-    raft.wait_for("menu_position('cleanplate_settings') is not None", 10)
     shown = raft.eval("[n for n in names if menu_position(n) and app.action(n).isEnabled()]",
                       names=list(ENTRIES))
     raft.screenshot("menu")
-    raft.key("Escape", "Escape", "Escape")
+    raft.ask("close_menus()")
+    raft.wait_for("not menus()")
     assert shown == list(ENTRIES)
 
 
@@ -44,7 +42,7 @@ def test_one_click_makes_the_layers_in_one_undo_step(raft: Editor) -> None:
     source, before = raft.pixels("Background"), raft.eval("tree()")
 
     raft.menu("cleanplate_remove_text_and_people")
-    raft.wait_for("widget('cleanplate_cancel') is not None", 10)
+    raft.wait_for("widget('cleanplate_cancel') is not None")
     raft.screenshot("one_click_progress")
     message = raft.finish()
 
@@ -56,7 +54,7 @@ def test_one_click_makes_the_layers_in_one_undo_step(raft: Editor) -> None:
     assert [layer[2] for layer in group[5]] == [False, False, True]
     assert original == before[0]
     raft.wait_for("active_name() == 'Background' and "
-                  "doc().activeNode().parentNode().name().startswith('Clean Plate')", 5)
+                  "doc().activeNode().parentNode().name().startswith('Clean Plate')")
 
     text, people = raft.mask("Text mask"), raft.mask("Object mask")
     assert text[18:52, 50:366].mean() > 0.2, "SUMMER SALE stands there"
@@ -67,15 +65,14 @@ def test_one_click_makes_the_layers_in_one_undo_step(raft: Editor) -> None:
     assert different[text | people].mean() > 0.8
     assert (plate[..., 3] == 255).all()
     assert (raft.decode(raft.eval("raw(doc().topLevelNodes()[0])")) == source).all()
-    raft.wait_for("projection() == raw(layer('Background'))", 10)  # what the user sees
+    raft.wait_for("projection() == raw(layer('Background'))")  # what the user sees
     raft.screenshot("one_click_result")
 
-    raft.ask("app.action('edit_undo').trigger()")
-    raft.wait_for("len(doc().topLevelNodes()) == 1", 10)
+    raft.undo(layers=1)
     assert raft.eval("tree()") == before
     assert (raft.pixels("Background") == source).all()
     raft.ask("app.action('edit_redo').trigger()")
-    raft.wait_for("len(doc().topLevelNodes()) == 2", 10)
+    raft.wait_for("len(doc().topLevelNodes()) == 2")
     assert raft.eval("tree()")[0] == group
     assert (raft.pixels("Background") == plate).all()
     assert (raft.mask("Text mask") == text).all()
@@ -86,17 +83,16 @@ def test_the_keyboard_undoes_it(raft: Editor) -> None:
     raft.finish()
     assert len(raft.eval("tree()")) == 2
     assert raft.mask("Object mask").sum() == 0
-    raft.ask("main().activateWindow(); canvas().widget.setFocus()")
-    raft.key("ctrl+z")
-    raft.wait_for("len(doc().topLevelNodes()) == 1", 10)
-    raft.key("ctrl+shift+z")
-    raft.wait_for("len(doc().topLevelNodes()) == 2", 10)
+    raft.canvas_key("ctrl+z")
+    raft.wait_for("len(doc().topLevelNodes()) == 1")
+    raft.canvas_key("ctrl+shift+z")
+    raft.wait_for("len(doc().topLevelNodes()) == 2")
 
 
 def test_running_again_works_on_the_new_background(raft: Editor) -> None:
     raft.trigger("cleanplate_remove_text")
     raft.finish()
-    raft.wait_for("doc().activeNode().parentNode().name() == 'Clean Plate: Background'", 5)
+    raft.wait_for("doc().activeNode().parentNode().name() == 'Clean Plate: Background'")
     first = raft.pixels("Background")
     raft.trigger("cleanplate_remove_people")
     raft.finish()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
-from conftest import Editor, changed, dilated
+from conftest import SEARCH_SECONDS, Editor, changed, dilated
 
 REACH = 40  # pixels that the hole may grow beyond the masks in this small picture
 GROUP = "layer('Clean Plate: Background')"
@@ -26,6 +24,13 @@ def row_at(editor: Editor, place: int, x: int) -> list[int]:
         "widget('cleanplate_review_list').item(place)))", place=place, x=x)
 
 
+def hover(editor: Editor, place: int) -> None:
+    """Over a row; the list tells of a row only when the pointer comes from another one."""
+    editor.ask("hand.stop()")
+    editor.point(*row_at(editor, place, 160))
+    editor.point(*row_at(editor, place, 150))
+
+
 def shown_box(editor: Editor) -> list[float]:
     """The box of the outline that is on the canvas now, in image pixels."""
     pieces = np.array(editor.eval("widget('cleanplate_shown_outline').outline"))
@@ -41,11 +46,10 @@ def will_fill(editor: Editor) -> str:
 def reviewed(raft: Editor) -> Editor:
     """The raft with a found headline and found people, the dialog open."""
     raft.ask("p = sys.modules['cleanplate.preferences']; p.save(p.Preferences(review=True))")
-    raft.ask("app.activeWindow().activeView().canvas().setZoomLevel(2.0)")
-    time.sleep(0.5)
+    raft.zoom(2.0)
     raft.menu("cleanplate_remove_text_and_people")
-    raft.wait_for("widget('cleanplate_review') is not None", 240)
-    time.sleep(0.5)
+    raft.wait_for("widget('cleanplate_review') is not None", SEARCH_SECONDS)
+    raft.settle()
     return raft
 
 
@@ -55,19 +59,19 @@ def test_hover_shows_untick_keeps_fill_removes_the_rest(reviewed: Editor) -> Non
     headline = next(i for i, title in enumerate(found) if title == "Text: SUMMER SALE")
     assert headline > 0 and found[0] == "Person 1"
     assert reviewed.eval("modal()") is None and len(reviewed.eval("tree()")) == 1
-    reviewed.xdo("mousemove", "--sync", *row_at(reviewed, headline, 150))
-    reviewed.wait(lambda: shown_box(reviewed)[3] < 70, "the headline is outlined", 5)
+    hover(reviewed, headline)
+    reviewed.wait(lambda: shown_box(reviewed)[3] < 70, "the headline is outlined")
     x0, y0, x1, y1 = shown_box(reviewed)
     assert x0 < 90 and x1 > 330 and y0 > 5, "SUMMER SALE stands there"
-    time.sleep(0.3)
+    reviewed.settle()
     reviewed.screenshot("review_text")
-    reviewed.xdo("mousemove", "--sync", *row_at(reviewed, 0, 150))
-    reviewed.wait(lambda: shown_box(reviewed)[3] > 70, "a person is outlined", 5)
-    time.sleep(0.3)
+    hover(reviewed, 0)
+    reviewed.wait(lambda: shown_box(reviewed)[3] > 70, "a person is outlined")
+    reviewed.settle()
     reviewed.screenshot("review_person")
 
     reviewed.click(*row_at(reviewed, headline, 12))  # its tick
-    reviewed.wait(lambda: will_fill(reviewed) == f"Fill ({len(found) - 1})", "one is unticked", 5)
+    reviewed.wait(lambda: will_fill(reviewed) == f"Fill ({len(found) - 1})", "one is unticked")
     reviewed.click(*reviewed.eval("center_of('cleanplate_review_fill')"))
     message = reviewed.finish()
     lines = sum(title.startswith("Text") for title in found) - 1  # there is text on the boat, too
@@ -88,19 +92,18 @@ def test_hover_shows_untick_keeps_fill_removes_the_rest(reviewed: Editor) -> Non
     assert crew_mask.any() and changed(source, plate)[crew_mask].mean() > 0.8
     assert not text[18:52, 50:366].any()
     reviewed.screenshot("review_result")
-    reviewed.ask("app.action('edit_undo').trigger()")
-    reviewed.wait_for("len(doc().topLevelNodes()) == 1", 10)
+    reviewed.undo(layers=1)
 
 
 def test_keys_untick_fill_and_leave(reviewed: Editor) -> None:
     found = rows(reviewed)
     reviewed.ask("widget('cleanplate_review').activateWindow()")
-    reviewed.wait_for("widget('cleanplate_review_list').hasFocus()", 5)
+    reviewed.wait_for("widget('cleanplate_review_list').hasFocus()")
     reviewed.key("space")
-    reviewed.wait(lambda: will_fill(reviewed) == f"Fill ({len(found) - 1})", "one is unticked", 5)
+    reviewed.wait(lambda: will_fill(reviewed) == f"Fill ({len(found) - 1})", "one is unticked")
     reviewed.key("Down", "space")
     reviewed.key("Escape")
-    reviewed.wait_for("widget('cleanplate_review') is None and idle()", 5)
+    reviewed.wait_for("widget('cleanplate_review') is None and idle()")
     assert reviewed.eval("text_of('cleanplate_text')") == "Cancelled; nothing was changed."
     assert len(reviewed.eval("tree()")) == 1
     assert reviewed.eval("widget('cleanplate_shown_outline') is None")
@@ -108,7 +111,7 @@ def test_keys_untick_fill_and_leave(reviewed: Editor) -> None:
 
 def test_cancel_in_the_panel_closes_the_review(reviewed: Editor) -> None:
     reviewed.click(*reviewed.eval("center_of('cleanplate_cancel')"))
-    reviewed.wait_for("widget('cleanplate_review') is None and idle()", 5)
+    reviewed.wait_for("widget('cleanplate_review') is None and idle()")
     assert len(reviewed.eval("tree()")) == 1
 
 
@@ -116,9 +119,9 @@ def test_settings_show_models_and_keep_what_is_chosen(raft: Editor) -> None:
     raft.trigger("cleanplate_remove_text")
     raft.finish()
     raft.menu("cleanplate_settings")
-    raft.wait_for("widget('cleanplate_settings_dialog') is not None", 5)
-    raft.wait_for("widget('cleanplate_models').topLevelItemCount() > 5", 20)
-    time.sleep(0.5)
+    raft.wait_for("widget('cleanplate_settings_dialog') is not None")
+    raft.wait_for("widget('cleanplate_models').topLevelItemCount() > 5")
+    raft.settle()
     raft.screenshot("settings")
     box = "widget('cleanplate_model_fill')"
     names = raft.eval(f"[{box}.itemData(i) for i in range({box}.count())]")
@@ -127,12 +130,12 @@ def test_settings_show_models_and_keep_what_is_chosen(raft: Editor) -> None:
     raft.click(*raft.eval("(lambda w: (lambda p: [p.x(), p.y()])(w.mapToGlobal(QPoint(9, "
                           "w.height() // 2))))(widget('cleanplate_settings_dialog').findChild("
                           "QWidget, 'cleanplate_review_choice'))"))
-    raft.wait_for("sys.modules['cleanplate.preferences'].load().review", 5)
+    raft.wait_for("sys.modules['cleanplate.preferences'].load().review")
     raft.screenshot("settings_chosen")
     raft.ask("widget('cleanplate_settings_dialog').close()\n"
              "p = sys.modules['cleanplate.preferences']; p.save(p.load()._replace(review=False))\n"
              "app.action('edit_undo').trigger()")
-    raft.wait_for("len(doc().topLevelNodes()) == 1", 10)
+    raft.wait_for("len(doc().topLevelNodes()) == 1")
     raft.activate("Background")
     raft.trigger("cleanplate_remove_text")
     assert "fill-telea" in raft.finish()

@@ -60,7 +60,7 @@ def test_empty_layer_has_nothing_to_remove(raft: Editor) -> None:
     raft.ask("n = doc().createNode('empty', 'paintlayer'); doc().rootNode().addChildNode(n, None)")
     raft.activate("empty")
     raft.trigger("cleanplate_remove_text_and_people")
-    assert "“empty” is empty" in raft.finish(30)
+    assert "“empty” is empty" in raft.finish()
     assert len(raft.eval("tree()")) == 2
 
 
@@ -88,7 +88,7 @@ def test_half_transparent_multiply_layer(raft: Editor) -> None:
     assert 0 < hole.mean() < 0.4 and hole[text].mean() > 0.8
     assert not plate[~hole].any()
     raft.wait_for("(doc().waitForDone(), True)[1]")
-    raft.wait(lambda: changed(before, raft.pixels()).any(), "the picture shows the result", 10)
+    raft.wait(lambda: changed(before, raft.pixels()).any(), "the picture shows the result")
     assert not changed(before, raft.pixels())[~hole].any()
     assert changed(source, plate)[hole].mean() > 0.5
     raft.screenshot("multiply")
@@ -104,7 +104,7 @@ def test_layer_with_transparency_gets_only_the_hole(raft: Editor) -> None:
     plate = raft.decode(raft.eval("raw(layer('Clean Plate: Background').childNodes()[0])"))
     hole = plate[..., 3] > 0
     assert 0 < hole.mean() < 0.4 and not hole[:, :40].any()
-    raft.wait(lambda: changed(before, raft.pixels()).any(), "the picture shows the result", 10)
+    raft.wait(lambda: changed(before, raft.pixels()).any(), "the picture shows the result")
     assert not changed(before, raft.pixels())[~hole].any()
 
 
@@ -142,7 +142,7 @@ def test_a_mask_below_the_layer_counts(raft: Editor) -> None:
     """A transparency mask hides half of the layer: hidden words are not in the way."""
     select(raft, 0, 0, 200, 256)
     raft.ask("app.action('add_new_transparency_mask').trigger()")
-    raft.wait_for("doc().activeNode().type() == 'transparencymask'", 10)
+    raft.wait_for("doc().activeNode().type() == 'transparencymask'")
     raft.ask("doc().setSelection(None)")
     raft.trigger("cleanplate_remove_text")
     message = raft.finish()

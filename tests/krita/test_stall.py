@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from conftest import RAFT, Editor
+from conftest import RAFT, SEARCH_SECONDS, Editor
 
 LIMIT = 0.100  # seconds beyond Krita's own calls
 GROUP = "layer('Clean Plate: Background')"
@@ -72,14 +72,37 @@ def beyond(stalls: list[list[float]], calls: list[list[float]]) -> list[float]:
 
 def ended(editor: Editor, expression: str = "idle()") -> None:
     # Asking takes the event loop's time, too: sleep, and ask now and then.
-    editor.wait(lambda: (time.sleep(2), editor.eval(expression))[1], expression, 400)
+    editor.wait(lambda: (time.sleep(2), editor.eval(expression))[1], expression, SEARCH_SECONDS)
+
+
+class Stalled(AssertionError):
+    """A stall that was longer than allowed."""
+
+
+def measured(measure: Callable[[], list[str]]) -> list[str]:
+    """A stall of ours comes each time; one that another program of this machine causes does not
+    come three times in a row."""
+    tries = 3
+    while True:
+        tries -= 1
+        try:
+            return measure()
+        except Stalled as stalled:
+            load, cores = os.getloadavg()[0], os.cpu_count() or 1
+            if tries == 0 and load > 2 * cores:
+                pytest.skip(f"the machine is busy (load {load:.0f} on {cores} cores), so this says "
+                            f"nothing about the plugin: {stalled}")
+            if tries == 0:
+                raise
+            print("measured again:", stalled)
 
 
 class Watch:
     """Measures what is done at a large picture, and what Krita needs for the same by itself."""
 
-    def __init__(self, editor: Editor) -> None:
+    def __init__(self, editor: Editor, picture: Path) -> None:
         self.editor = editor
+        editor.open(picture)
         # No selection: without a GPU the marching ants alone keep the event loop busy.
         time.sleep(3)
         editor.ask("stalls.start()")
@@ -113,29 +136,32 @@ class Watch:
         # Painting the new projection is Krita's work, too, but no call that could be timed here:
         # copies of the layers, shown without the plugin, tell how long it takes on this machine.
         allowed = LIMIT + self.idle + peer
-        load, cores = os.getloadavg()[0], os.cpu_count() or 1
-        if ours > allowed and load > 2 * cores:
-            pytest.skip(f"the machine is busy (load {load:.0f} on {cores} cores), so this says "
-                        f"nothing about the plugin: {told}")
-        assert ours <= allowed, told
+        if ours > allowed:
+            raise Stalled(told)
         return told
 
 
 @pytest.fixture
-def watch(krita: Editor, tmp_path: Path) -> Watch:
-    """Krita with the free photo of a raft at 3840×2160."""
+def large(tmp_path: Path) -> Path:
+    """The free photo of a raft at 3840×2160."""
     picture = cv2.imread(str(RAFT))
     assert picture is not None
     large = tmp_path / "large.png"
     cv2.imwrite(str(large), cv2.resize(picture, (3840, 2160), interpolation=cv2.INTER_CUBIC),
                 [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    krita.open(large)
-    krita.ask("doc().waitForDone()")
-    return Watch(krita)
+    return large
 
 
-def test_one_click_and_refill(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:
-    editor = watch.editor
+def test_one_click_and_refill(
+    krita: Editor, large: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = measured(lambda: one_click_and_refill(krita, large))
+    with capsys.disabled():
+        print("", *told, sep="\n")
+
+
+def one_click_and_refill(editor: Editor, large: Path) -> list[str]:
+    watch = Watch(editor, large)
 
     def remove() -> None:
         editor.trigger("cleanplate_remove_text")
@@ -151,15 +177,20 @@ def test_one_click_and_refill(watch: Watch, capsys: pytest.CaptureFixture[str]) 
     editor.ask("for n in doc().rootNode().childNodes():\n"
                "    if n.name().startswith('Copy of'): n.remove()\n"
                f"doc().waitForDone(); doc().setActiveNode({GROUP})\n" + MASK)
-    time.sleep(2)
+    editor.settle()
     assert editor.eval(f"len({GROUP}.childNodes())") == 3
     told.append(watch.check("Refill", refill, BACKGROUND_BY_KRITA))
+    return told
+
+
+def test_review(krita: Editor, large: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = measured(lambda: review_at(krita, large))
     with capsys.disabled():
         print("", *told, sep="\n")
 
 
-def test_review(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:
-    editor = watch.editor
+def review_at(editor: Editor, large: Path) -> list[str]:
+    watch = Watch(editor, large)
     editor.ask("p = sys.modules['cleanplate.preferences']; p.save(p.load()._replace(review=True))")
 
     def review() -> None:
@@ -169,8 +200,6 @@ def test_review(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:
         ended(editor)
 
     try:
-        told = watch.check("Review", review, GROUP_BY_KRITA)
+        return [watch.check("Review", review, GROUP_BY_KRITA)]
     finally:
         editor.ask("p.save(p.Preferences())")
-    with capsys.disabled():
-        print("", told, sep="\n")
