@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from backend.masks import strokes, strokes_colour, text_accept, text_faint
+from backend.masks import strokes, strokes_colour, text_accept, text_faint, text_read
 from backend.masks.text_lines import HUES, Region, merge, reading_order
 from backend.masks.text_scales import LineDetector, find_regions, hues
 from backend.models.interfaces import Description, TextFound
@@ -36,6 +36,7 @@ class StrokeTextModel:
         self.description = description
         self._detector = detector
         self._finder = finder
+        self._reader = cache(text_read.reader)
 
     def regions(self, rgb: np.ndarray, control: Control) -> list[Region]:
         """The detector's own lines, before the strokes are looked at."""
@@ -60,10 +61,14 @@ class StrokeTextModel:
         def afar() -> list[Region]:
             return self._detector.find(rgb, text_accept.AFAR / max(rgb.shape[:2]), control)
 
+        def legible(region: Region) -> bool:
+            reader = self._reader()
+            return reader is not None and text_read.legible(reader, rgb, region, control)
+
         done: list[tuple[Region, strokes.Strokes, Decided]] = []
         short = min(rgb.shape[:2])
         seen = self._finder.find(picture, regions, control)
-        items = text_accept.accepted(seen, short, afar)
+        items = text_accept.accepted(seen, short, afar, legible)
         gaps = text_accept.bridges([item.crop.region for item in items])
         if gaps:
             between = self._finder.find(picture, gaps, control)

@@ -21,6 +21,7 @@ AFAR, READ_AFAR, FROM_AFAR = 256, 0.75, ((0.8, 0.6),)
 BESIDE_TEXT = 0.45  # strength of a piece that continues a sure line
 UNDER_TEXT = (0.6, 0.5)  # of a line above or below a sure one
 IN_VIEW = ((0.6, 0.75), (0.8, 0.55))  # of a line in a view that was made to show it
+LEGIBLE, MOST_READ = 0.2, 8  # strength of a line that is tried to be read; most of them a picture
 MORE = 0.05  # how much surer its strokes must be to take the place of what was seen before
 
 
@@ -35,11 +36,12 @@ def reaches(wanted: Sequence[tuple[float, float]], score: float, clear: float) -
 
 
 def accepted(
-    items: Sequence[Strokes], short: int, afar: Callable[[], Sequence[Region]] = tuple
+    items: Sequence[Strokes], short: int, afar: Callable[[], Sequence[Region]] = tuple,
+    legible: Callable[[Region], bool] = lambda region: False,
 ) -> list[Strokes]:
     """The candidates that are text; `short` is the short side of the picture in px, `afar` gives
-    what is seen at AFAR px."""
-    taken, open_items = [], []
+    what is seen at AFAR px, `legible` tries to read a region."""
+    taken, doubtful, huge = [], [], []
     for item in items:
         region, clear = item.crop.region, strength(item)
         if region.height > HUGE * short:
@@ -48,25 +50,41 @@ def accepted(
                 or (reaches(FROM_AFAR, region.score, clear) and read(region, afar()))
             ):
                 taken.append(item)
+            else:
+                huge.append(item)
         elif reaches(ALONE, region.score, clear):
             taken.append(item)
         else:
-            open_items.append((item, clear))
-    while open_items:
+            doubtful.append(item)
+    taken, doubtful = grown(taken, doubtful)
+    likely = [x for x in doubtful + huge if strength(x) > LEGIBLE]
+    likely = sorted(likely, key=lambda x: -x.crop.region.score)[:MOST_READ]
+    words = [x for x in likely if legible(x.crop.region)]
+    if words:
+        taken, _ = grown(taken + words, [x for x in doubtful if x not in words])
+    return taken
+
+
+def grown(
+    taken: list[Strokes], doubtful: list[Strokes]
+) -> tuple[list[Strokes], list[Strokes]]:
+    """Sure lines with those of the doubtful that continue them or stand above or below; and the
+    doubtful that are left."""
+    while doubtful:
         sure = [x.crop.region for x in taken]
         left = []
-        for item, clear in open_items:
-            region = item.crop.region
+        for item in doubtful:
+            region, clear = item.crop.region, strength(item)
             row = clear > BESIDE_TEXT and any(in_row(region, x) for x in sure)
             column = region.score >= UNDER_TEXT[0] and clear > UNDER_TEXT[1]
             if row or (column and any(in_column(region, x) for x in sure)):
-                taken.append(item)
+                taken = [*taken, item]
             else:
-                left.append((item, clear))
-        if len(left) == len(open_items):
+                left.append(item)
+        if len(left) == len(doubtful):
             break
-        open_items = left
-    return taken
+        doubtful = left
+    return taken, doubtful
 
 
 def read(region: Region, afar: Sequence[Region]) -> bool:

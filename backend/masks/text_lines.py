@@ -5,12 +5,16 @@ A `Region` is one line (or one piece of a curved line) as a rotated rectangle in
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 HUES = 1  # number of the view in hues
+SPLIT = (0.5, 0.75)  # thresholds at which a component may fall apart into lines
+RECTANGLE = 0.75  # a component that fills this share of its rectangle is one line
+APART = 0.12  # least share of a component that counts as a line of its own
 
 
 @dataclass(frozen=True)
@@ -85,27 +89,52 @@ def regions_of(
         unclip: grows a component by area·unclip/perimeter to undo the shrinking of the labels.
         smallest: least short side of a component in pixels.
     """
-    binary = (probability > threshold).astype(np.uint8)
-    binary = cv2.dilate(binary, np.ones((2, 2), np.uint8))
-    contours, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     found = []
-    for contour in contours:
-        whole = contour[:, 0]
-        if min(cv2.minAreaRect(whole.astype(np.float32))[1]) < smallest:
+    for component in components(probability, (threshold, *SPLIT)):
+        x, y, inside, contour = component
+        if min(cv2.minAreaRect(contour.astype(np.float32))[1]) < smallest:
             continue
-        x, y, w, h = cv2.boundingRect(contour)
-        inside = np.zeros((h, w), np.uint8)
-        cv2.drawContours(inside, [contour], -1, 1, -1, offset=(-x, -y))
+        h, w = inside.shape
         score = cv2.mean(probability[y : y + h, x : x + w], inside)[0]
         if score < keep:
             continue
-        for piece in pieces_of(whole, inside, x, y):
+        for piece in pieces_of(contour, inside, x, y):
             d = piece.length * piece.height * unclip / (2 * (piece.length + piece.height))
             found.append(
                 Region(piece.cx, piece.cy, piece.length + 2 * d, piece.height + 2 * d,
                        piece.angle, score)
             )
     return found
+
+
+def components(
+    probability: np.ndarray, thresholds: Sequence[float], x: int = 0, y: int = 0
+) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
+    """What lies together above the first threshold: (x, y) of its h×w uint8 mask, the mask and
+    the N×2 contour. Where a higher threshold takes a component that is no rectangle apart into
+    lines, those: close lines often run together where the map is low."""
+    binary = cv2.dilate((probability > thresholds[0]).astype(np.uint8), np.ones((2, 2), np.uint8))
+    contours, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    for contour in contours:
+        u, v, w, h = cv2.boundingRect(contour)
+        inside = np.zeros((h, w), np.uint8)
+        cv2.drawContours(inside, [contour], -1, 1, -1, offset=(-u, -v))
+        whole = (x + u, y + v, inside, contour[:, 0] + (x, y))
+        if len(thresholds) > 1 and filling(whole) < RECTANGLE:
+            part = np.where(inside > 0, probability[v : v + h, u : u + w], 0)
+            parts = list(components(part, thresholds[1:], x + u, y + v))
+            areas = [int(c[2].sum()) for c in parts]
+            sides = [c for c, a in zip(parts, areas, strict=True) if a > APART * inside.sum()]
+            if len(sides) > 1 and sum(areas) > 0.6 * inside.sum():
+                yield from parts
+                continue
+        yield whole
+
+
+def filling(component: tuple[int, int, np.ndarray, np.ndarray]) -> float:
+    """Share of the smallest rotated rectangle around a component that it fills."""
+    w, h = cv2.minAreaRect(component[3].astype(np.float32))[1]
+    return float(component[2].sum()) / max(1.0, w * h)
 
 
 def pieces_of(contour: np.ndarray, inside: np.ndarray, x: int, y: int) -> list[Region]:

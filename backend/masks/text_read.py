@@ -8,12 +8,15 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from backend.masks.text_lines import Region
 from backend.masks.text_ppocr import cancellable, open_session, wheel_file
-from backend.values import Control, TextLine
+from backend.values import Control, ModelUnavailable, TextLine
 
 MODEL = "PP-OCRv6_rec_small.onnx"
 HEIGHT = 48  # px, what the recogniser was trained on
 WIDEST = 1600
+READ, READ_ALONE = 0.8, 0.92  # least certainty of words, and of a single letter
+ENOUGH = 6.0  # so many heights of a line are read to know whether it is text
 
 
 class Reader:
@@ -33,10 +36,14 @@ class Reader:
         out = []
         for n, line in enumerate(lines):
             control.progress(n / len(lines), "reading")
-            out.append(replace(line, words=self._read_one(rgb, line.polygon, control)))
+            out.append(replace(line, words=self.words(rgb, line.polygon, control)[0]))
         return tuple(out)
 
-    def _read_one(self, rgb: np.ndarray, polygon: np.ndarray, control: Control) -> str:
+    def words(
+        self, rgb: np.ndarray, polygon: np.ndarray, control: Control
+    ) -> tuple[str, float]:
+        """What one polygon of an H×W×3 uint8 picture says, and how sure that is in [0, 1]: the
+        mean probability of its characters, 0 where there are none."""
         crop = level(rgb, np.asarray(polygon, np.float32))
         bgr = crop[..., ::-1].astype(np.float32) * (2 / 255) - 1
         with cancellable(control) as options:
@@ -44,8 +51,27 @@ class Reader:
                 None, {self._input: np.ascontiguousarray(bgr.transpose(2, 0, 1)[None])}, options
             )[0][0]
         best = scores.argmax(1)
-        kept = best[(best > 0) & np.concatenate([[True], best[1:] != best[:-1]])]
-        return "".join(self._characters[i] for i in kept if i < len(self._characters)).strip()
+        fresh = (best > 0) & np.concatenate([[True], best[1:] != best[:-1]])
+        kept = best[fresh]
+        sure = float(scores.max(1)[fresh].mean()) if fresh.any() else 0.0
+        words = "".join(self._characters[i] for i in kept if i < len(self._characters))
+        return words.strip(), sure
+
+
+def reader() -> Reader | None:
+    """The recogniser; None where the rapidocr wheel, and with it the default detector, is not
+    installed."""
+    try:
+        return Reader()
+    except ModelUnavailable:
+        return None
+
+
+def legible(reader: Reader, rgb: np.ndarray, region: Region, control: Control) -> bool:
+    """Whether a region can be read: patterns make a letter now and then, but no sure words."""
+    part = replace(region, length=min(region.length, ENOUGH * region.height))
+    words, sure = reader.words(rgb, part.corners(), control)
+    return sure >= (READ if sum(c.isalnum() for c in words) > 1 else READ_ALONE)
 
 
 def level(rgb: np.ndarray, corners: np.ndarray) -> np.ndarray:

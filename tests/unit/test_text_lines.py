@@ -42,6 +42,17 @@ def test_a_bent_line_becomes_pieces_that_follow_it():
     assert angles[0] < -0.2 and angles[-1] > 0.2
 
 
+def test_lines_that_a_faint_bridge_links_are_taken_apart():
+    lines = map_with((150, 70, 200, 14, 0), (110, 104, 120, 14, 0))
+    bridge = 0.3 * map_with((110, 87, 8, 34, 0))
+    above, below = sorted(regions_of(np.maximum(lines, bridge), threshold=0.2),
+                          key=lambda r: r.cy)
+    assert (above.cy, below.cy) == pytest.approx((70, 104), abs=2)
+    assert max(above.height, below.height) < 45  # the two together are 48 px high before growing
+    strong = np.maximum(lines, bridge / 0.3)
+    assert max(r.height for r in regions_of(strong, threshold=0.2)) > 45
+
+
 def test_merge_joins_duplicates_and_keeps_neighbours():
     line = Region(100, 50, 120, 20, 0.0, 0.9)
     seen_again = Region(104, 51, 118, 18, 0.02, 0.8)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from backend.masks import strokes, strokes_colour, text_accept, text_filter
+from backend.masks import strokes, strokes_colour, text_accept, text_filter, text_read
 from backend.masks.text_lines import Region
 from backend.models.interfaces import TextFound
 from backend.values import Box, CleanOptions, Control, ModelUnavailable, TextLine
@@ -90,6 +90,37 @@ def test_score_strokes_and_neighbours_decide_together():
     taken = text_accept.accepted([far, under, wrong, beside, huge, title], short=400)
     assert {id(x) for x in taken} == {id(title), id(under), id(beside)}
     assert text_accept.accepted([under, beside], short=400) == []
+
+
+def test_what_can_be_read_is_text_and_vouches_for_its_neighbours():
+    name = answer(Region(300, 100, 300, 40, 0.0, 0.6), 0.5)
+    under = answer(Region(250, 140, 150, 20, 0.0, 0.62), 0.55)
+    elsewhere = answer(Region(250, 330, 150, 20, 0.0, 0.62), 0.55)
+    empty = answer(Region(500, 250, 60, 20, 0.0, 0.9), 0.1)  # the net sees no letters
+    items = [under, elsewhere, empty, name]
+    assert text_accept.accepted(items, short=400) == []
+    tried = []
+
+    def legible(region: Region) -> bool:
+        tried.append(region)
+        return region == name.crop.region
+
+    taken = text_accept.accepted(items, 400, legible=legible)
+    assert {id(x) for x in taken} == {id(name), id(under)}
+    assert empty.crop.region not in tried and len(tried) == 3
+
+
+def test_a_word_is_legible_and_a_pattern_is_not():
+    reader = text_read.reader()
+    assert reader is not None
+    picture = np.full((120, 400, 3), 210, np.uint8)
+    cv2.putText(picture, "SUMMER SALE", (20, 60), cv2.FONT_HERSHEY_DUPLEX, 1.4, (60, 40, 30), 2)
+    word = Region(160, 45, 300, 44, 0.0)
+    assert text_read.legible(reader, picture, word, Control())
+    noise = np.random.default_rng(0).integers(0, 255, picture.shape).astype(np.uint8)
+    stripes = np.where(np.arange(400)[None, :, None] % 12 < 5, picture[:1, :1], noise[:1, :1])
+    for pattern in (noise, np.broadcast_to(stripes, picture.shape).astype(np.uint8)):
+        assert not text_read.legible(reader, np.ascontiguousarray(pattern), word, Control())
 
 
 def found_two() -> TextFound:
