@@ -77,7 +77,7 @@ def test_launcher_replaces_itself_by_python(tmp_path: Path, name: str) -> None:
     assert not launcher.write(layout)
     process = subprocess.Popen([layout.launcher, "clean", "a b"], stdout=subprocess.PIPE,
                                text=True, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": "/bad"})
-    out = process.communicate(timeout=20)[0].splitlines()
+    out = process.communicate(timeout=300)[0].splitlines()
     assert out == [str(process.pid), "-I -m backend clean a b", layout.home, "unset"]
 
 

@@ -63,6 +63,7 @@ class Editor(Hand):
         """One step back; the picture then has so many layers at its top level."""
         self.ask("app.action('edit_undo').trigger()")
         self.wait_for(f"len(doc().topLevelNodes()) == {layers}")
+        self.settle()
 
     def finish(self, seconds: float = SEARCH_SECONDS) -> str:
         """Waits for the end of all runs; what the panel says then."""

@@ -84,6 +84,7 @@ class Krita:
 
     def start(self, *files: Path) -> None:
         self.environment["DISPLAY"] = self._start_display()
+        self.wait(self._display_answers, "the display answers")
         log = (self.folder / "krita.log").open("wb")
         self._spawn(*self.place.command("krita", "--nosplash", *map(str, files)), log=log)
         self.wait(self._answers, "Krita starts", START_SECONDS)
@@ -154,15 +155,22 @@ class Krita:
                 return  # already gone
 
     def _start_display(self) -> str:
-        """Starts an Xvfb that takes a free number itself, and tells it when it is ready."""
+        """Starts an Xvfb that takes a free number itself, and tells it when it is ready.
+
+        It must not reset when a client leaves it: who connects in that moment is sent away."""
         told, tell = os.pipe()
         with open(told) as answer:
             self._spawn("Xvfb", "-displayfd", str(tell), "-screen", "0", "1600x1000x24",
-                        "-nolisten", "tcp", keep=(tell,))
+                        "-nolisten", "tcp", "-noreset", keep=(tell,))
             os.close(tell)
             number = answer.readline().strip()  # empty when Xvfb ended
         assert number, "Xvfb did not start"
         return f":{number}"
+
+    def _display_answers(self) -> bool:
+        asked = subprocess.run(["xdotool", "getdisplaygeometry"], env=self.environment,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)
+        return asked.returncode == 0
 
     def _spawn(
         self, *command: str, log: Any = subprocess.DEVNULL, keep: tuple[int, ...] = ()

@@ -16,6 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 WITH_KINDS = Path(__file__).with_name("backend_with_kinds.py")
+LONG = 300.0  # seconds for what surely comes, on however slow a machine
 
 
 class BackendProcess:
@@ -38,7 +39,7 @@ class BackendProcess:
         )
         self.ready: dict[str, Any] = {}
 
-    def wait_ready(self, timeout: float = 60.0) -> dict[str, Any]:
+    def wait_ready(self, timeout: float = LONG) -> dict[str, Any]:
         """The ready line; fails with the backend's own words."""
         watchdog = threading.Timer(timeout, self.process.kill)
         watchdog.start()
@@ -49,7 +50,7 @@ class BackendProcess:
             watchdog.cancel()
         self.ready_after = time.monotonic() - self.started
         if not line:
-            _, errors = self.process.communicate(timeout=10)
+            _, errors = self.process.communicate(timeout=LONG)
             raise AssertionError(f"the backend did not get ready: {errors}")
         self.ready = json.loads(line)
         return self.ready
@@ -78,10 +79,10 @@ class BackendProcess:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait(10)
+                self.process.wait(LONG)
         note = self.home / "run" / "pixels.txt"
         if note.exists():  # it was killed
             shutil.rmtree(note.read_text(), ignore_errors=True)
@@ -98,7 +99,7 @@ def serve_command(*arguments: str, kinds: bool = False) -> list[str]:
 
 def knock(run: dict[str, Any], token: str | bytes | None = None) -> socket.socket:
     """A raw socket; `token` None = the right one, b"" = none."""
-    sock = socket.create_connection((run["host"], run["port"]), timeout=20)
+    sock = socket.create_connection((run["host"], run["port"]), timeout=LONG)
     sent = run["token"] if token is None else token
     sock.sendall(sent.encode() if isinstance(sent, str) else sent)
     return sock
@@ -117,7 +118,7 @@ def closed_by_peer(sock: socket.socket, within: float) -> bool:
         return False
 
 
-def eventually(condition: Callable[[], Any], timeout: float = 20.0) -> bool:
+def eventually(condition: Callable[[], Any], timeout: float = LONG) -> bool:
     until = time.monotonic() + timeout
     while time.monotonic() < until:
         if condition():

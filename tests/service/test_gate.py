@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from service_support import ROOT, closed_by_peer, eventually, knock, serve_command
+from service_support import LONG, ROOT, closed_by_peer, eventually, knock, serve_command
 
 from plugin.client import BackendError, Client
 from plugin.client.protocol import TOKEN_SECONDS
@@ -20,7 +20,7 @@ from plugin.client.protocol import TOKEN_SECONDS
 )
 def test_wrong_token(backend, token):
     with knock(backend.run(), token) as sock:
-        assert closed_by_peer(sock, 3.0)
+        assert closed_by_peer(sock, LONG)
 
 
 def test_right_token_with_more_behind_it_is_not_eaten(backend, connect):
@@ -28,7 +28,7 @@ def test_right_token_with_more_behind_it_is_not_eaten(backend, connect):
     run = backend.run()
     frame = b"\x00\x00\x00\x05\x00" + b"\x01\x12\x50\x12\x53" + b"\n"  # cut: a broken request
     with knock(run, run["token"].encode() + frame) as sock:
-        assert closed_by_peer(sock, 3.0)
+        assert closed_by_peer(sock, LONG)
     assert connect().ping()
 
 
@@ -45,17 +45,17 @@ def test_wrong_token_in_a_client_that_may_start_one(backend, home):
     backend.run_file.write_text(backend.run_file.read_text().replace(run["token"], "1" * 64))
     program = home / "bin" / "cleanplate"
     program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\ncd {ROOT} && exec {' '.join(serve_command('--idle', '20'))}\n")
+    program.write_text(f"#!/bin/sh\ncd {ROOT} && exec {' '.join(serve_command('--idle', '60'))}\n")
     program.chmod(0o755)
     asked = time.monotonic()
     with pytest.raises(BackendError, match="run file's token was refused"):
-        Client.connect(home=str(home))
-    assert time.monotonic() - asked < 25, "waited for a backend that cannot get ready"
+        Client.connect(home=str(home), timeout=LONG)
+    assert time.monotonic() - asked < LONG / 2, "waited for a backend that cannot get ready"
     # What the message says helps: `cleanplate stop` ends both.
     stop = [sys.executable, "-m", "backend", "stop"]
     subprocess.run(stop, cwd=ROOT, env={**os.environ, "CLEANPLATE_HOME": str(home)}, check=True,
-                   timeout=60)
-    with Client.connect(home=str(home), timeout=60) as client:
+                   timeout=LONG)
+    with Client.connect(home=str(home), timeout=LONG) as client:
         assert client.ping()
         client.stop_backend()
 
@@ -66,11 +66,10 @@ def test_silent_connections_lock_nobody_out(backend, connect):
     silent = [knock(run, b"") for _ in range(64)]
     half = [knock(run, run["token"][:40]) for _ in range(64)]
     try:
-        asked = time.monotonic()
         assert connect().ping()
-        assert time.monotonic() - asked < TOKEN_SECONDS, "had to wait for the silent ones"
+        assert not closed_by_peer(silent[-1], 0.001), "had to wait until the silent ones were late"
         assert backend.threads() <= before + 2, "a silent connection costs a thread"
-        assert all(closed_by_peer(sock, TOKEN_SECONDS + 3) for sock in silent + half)
+        assert all(closed_by_peer(sock, LONG) for sock in silent + half)
     finally:
         for sock in silent + half:
             sock.close()
@@ -96,12 +95,12 @@ def test_a_dripping_token_is_late(backend):
         try:
             for character in run["token"]:
                 sock.sendall(character.encode())
-                time.sleep(0.1)
+                time.sleep(0.25)  # 16 s in all
             ended = closed_by_peer(sock, 1.0)
         except OSError:
             ended = True
     assert ended
-    assert TOKEN_SECONDS - 0.5 < time.monotonic() - started < TOKEN_SECONDS + 3
+    assert time.monotonic() - started > TOKEN_SECONDS - 0.5
 
 
 def test_ten_thousand_wrong_tokens_cost_no_memory(backend, connect):
@@ -110,13 +109,13 @@ def test_ten_thousand_wrong_tokens_cost_no_memory(backend, connect):
     def wrong(count: int) -> None:
         for _ in range(count):
             with knock(run, "f" * 64) as sock:
-                assert closed_by_peer(sock, 10.0)
+                assert closed_by_peer(sock, LONG)
 
     wrong(500)  # what the allocator takes once
     before, threads, log = backend.memory(), backend.threads(), len(backend.log())
     wrong(10_000)
     assert backend.memory() - before < 4 << 20
-    assert backend.threads() <= threads
+    assert eventually(lambda: backend.threads() <= threads)
     assert len(backend.log()) - log < 2000, "wrong tokens fill the log"
     assert connect().ping()
 
@@ -126,7 +125,7 @@ def test_connections_are_limited_and_come_free_again(backend, connect):
     before = backend.threads()
     admitted = [knock(run) for _ in range(80)]
     try:
-        assert sum(closed_by_peer(sock, 0.05) for sock in admitted) >= 80 - 64
+        assert eventually(lambda: sum(closed_by_peer(s, 0.01) for s in admitted) >= 80 - 64)
         assert backend.threads() <= before + 64
     finally:
         for sock in admitted:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from service_support import eventually
+from service_support import LONG, eventually
 
 from plugin.client import BackendError, Client, Image
 from plugin.client.protocol import CHUNK, SLOT, SLOTS
@@ -162,7 +162,7 @@ def test_a_window_truncated_before_the_answer_is_read(backend, connect):
     _, handover = client._connected()
     image = picture(2000, 1500)
     job = client.submit("echo", image=image)
-    assert job.wait(10).state == "done"
+    assert job.wait(LONG).state == "done"
     get = handover._window.get
 
     def cut_and_get(slot, target):
@@ -276,7 +276,7 @@ def test_answers_know_their_bounds(backend, connect):
     client = connect()
     link, _ = client._connected()
     job = client.submit("echo", image=picture(10, 10))
-    job.wait(10)
+    job.wait(LONG)
     parts, number = link.call("result", job.number)
     size = sum(part[2] for part in parts)
     for offset, length in ((size, 1), (0, size + 1), (-1, 5), (0, 0), (0, 1 << 30)):

@@ -8,15 +8,15 @@ import threading
 import time
 
 import pytest
-from service_support import eventually
+from service_support import LONG, eventually
 
 from plugin.client import BackendError, ConnectionLost, JobCancelled
 
 
 def test_progress_and_result(backend, connect):
-    job = connect().submit("steps", name="one", seconds=0.6)
+    job = connect().submit("steps", name="one", seconds=2.0)
     seen = []
-    status = job.wait(20, seen.append)
+    status = job.wait(LONG, seen.append)
     assert status.state == "done" and status.fraction == 1.0
     assert {"fill"} <= {s.stage for s in seen}
     fractions = [s.fraction for s in seen if s.state == "running" and s.stage]
@@ -29,10 +29,10 @@ def test_progress_and_result(backend, connect):
 
 
 def test_wait_gives_up_in_time(backend, connect):
-    job = connect().submit("steps", name="long", seconds=30.0)
+    job = connect().submit("steps", name="long", seconds=120.0)
     began = time.monotonic()
     assert not job.wait(0.3).ended
-    assert 0.25 < time.monotonic() - began < 2.0
+    assert 0.25 < time.monotonic() - began < 60.0
     job.cancel()
 
 
@@ -46,10 +46,10 @@ def test_cancel_frees_editor_and_device(backend, connect):
     assert job.status().state == "cancelled"
     editor = time.monotonic() - began
     after = client.submit("steps", name="after")
-    assert after.wait(10).state == "done"
+    assert after.wait(LONG).state == "done"
     device = time.monotonic() - began
     print(f"cancel: editor free after {editor * 1000:.0f} ms, device after {device * 1000:.0f} ms")
-    assert device < 5.0
+    assert device < 30.0, "it waited for the cancelled job's end"
     with pytest.raises(JobCancelled):
         job.result()
     assert "end long" not in after.result().values["order"]
@@ -57,11 +57,12 @@ def test_cancel_frees_editor_and_device(backend, connect):
 
 def test_cancel_before_it_starts(backend, connect):
     client = connect()
-    first = client.submit("steps", name="first", seconds=0.8)
+    first = client.submit("steps", name="first", seconds=60.0)
     waiting = client.submit("steps", name="waiting")
     waiting.cancel()
     last = client.submit("steps", name="last")
-    assert first.wait(20).state == "done"
+    first.cancel()
+    assert last.wait(LONG).state == "done"
     assert "begin waiting" not in last.result().values["order"]
 
 
@@ -70,7 +71,7 @@ def test_release_cancels(backend, connect):
     job = client.submit("steps", name="long", seconds=60.0)
     assert eventually(lambda: job.status().state == "running")
     job.release()
-    assert client.submit("steps", name="after").wait(10).state == "done"
+    assert client.submit("steps", name="after").wait(LONG).state == "done"
     with pytest.raises(BackendError, match="no such job"):
         client.control_call(client._connected()[0], "status", job.number)
 
@@ -84,43 +85,43 @@ def test_status_while_pixels_are_moving(backend, connect):
         asked: list[str] = []
         thread = threading.Thread(target=lambda: asked.append(job.status().state))
         thread.start()
-        thread.join(10)
+        thread.join(LONG)
         assert asked and asked[0] in ("queued", "running")
     job.cancel()
 
 
 def test_clicks_go_before_long_jobs_that_wait(backend, connect):
     client = connect()
-    # One step of 1.5 s: no progress is reported before its end.
-    running = client.submit("steps", name="running", seconds=1.5, step=1.5)
+    # One step: no progress is reported before its end, and there is time to submit the others.
+    running = client.submit("steps", name="running", seconds=4.0, step=4.0)
     assert eventually(lambda: running.status().state == "running")
     long = client.submit("steps", name="long", seconds=0.1)
     click = client.submit("quick", name="click")
     order = long.result().values["order"]
-    assert click.wait(10).state == "done"
+    assert click.wait(LONG).state == "done"
     assert order.index("begin click") < order.index("begin long")
 
 
 def test_clicks_are_done_inside_a_running_job(backend, connect):
     client = connect()
-    long = client.submit("steps", name="long", seconds=4.0)
+    long = client.submit("steps", name="long", seconds=8.0)
     assert eventually(lambda: long.status().state == "running")
     began = time.monotonic()
     clicks = [client.submit("quick", name=f"click{i}") for i in range(3)]
     order = clicks[-1].result().values["order"]
     print(f"three clicks during a long job: {time.monotonic() - began:.3f} s")
     assert "end click2" in order and "end long" not in order
-    assert long.wait(20).state == "done"
+    assert long.wait(LONG).state == "done"
 
 
 def test_a_failing_click_does_not_hurt_the_job_around_it(backend, connect):
     client = connect()
-    long = client.submit("steps", name="long", seconds=1.5)
+    long = client.submit("steps", name="long", seconds=5.0)
     assert eventually(lambda: long.status().state == "running")
     click = client.submit("quick", name="click", seconds=60.0)
     assert eventually(lambda: click.status().state == "running")
     click.cancel()
-    assert long.wait(20).state == "done"
+    assert long.wait(LONG).state == "done"
 
 
 def test_a_job_ends_with_its_connection(backend, connect):
@@ -141,7 +142,7 @@ def test_a_killed_client_takes_its_jobs_along(backend, connect):
     lost = leaving.submit("steps", name="lost", seconds=60.0)
     assert eventually(lambda: lost.status().state == "running")
     leaving._connected()[0]._connection._channel.stream.sock.close()
-    assert staying.submit("steps", name="mine").wait(10).state == "done"
+    assert staying.submit("steps", name="mine").wait(LONG).state == "done"
 
 
 def test_a_backend_killed_in_mid_job(backend, connect):
@@ -150,7 +151,7 @@ def test_a_backend_killed_in_mid_job(backend, connect):
     assert eventually(lambda: job.status().state == "running")
     os.kill(backend.ready["pid"], signal.SIGKILL)
     with pytest.raises(ConnectionLost, match="ended while it was working") as raised:
-        job.wait(10)
+        job.wait(LONG)
     assert "ready: pid" in raised.value.details, "no log lines for the report"
     job.release()
     job.cancel()
@@ -158,10 +159,10 @@ def test_a_backend_killed_in_mid_job(backend, connect):
 
 def test_a_control_connection_that_breaks_is_replaced(backend, connect):
     client = connect()
-    job = client.submit("steps", name="long", seconds=1.0)
+    job = client.submit("steps", name="long", seconds=4.0)
     assert job.status().state in ("queued", "running")
     client._control._connection._channel.stream.sock.close()
-    assert job.wait(20).state == "done"
+    assert job.wait(LONG).state == "done"
 
 
 def test_several_editors_at_once(backend, connect):
@@ -179,7 +180,7 @@ def test_several_editors_at_once(backend, connect):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(LONG)
     longest = max(answers.values(), key=len)
     assert len(answers) == 6 and len(longest) == 60
     for begin, end in zip(longest[::2], longest[1::2], strict=True):
@@ -193,14 +194,14 @@ def test_one_client_used_by_several_threads(backend, connect):
     def work(number: int) -> None:
         for _ in range(5):
             job = client.submit("quick", name=str(number))
-            done.append(job.wait(20).state)
+            done.append(job.wait(LONG).state)
             job.release()
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(LONG)
     assert done == ["done"] * 30
 
 
@@ -211,7 +212,7 @@ def test_too_many_jobs_are_refused(backend, connect):
         client.submit("steps", name="x")
     for job in jobs:
         job.release()
-    assert client.submit("steps", name="after").wait(20).state == "done"
+    assert client.submit("steps", name="after").wait(LONG).state == "done"
 
 
 def test_foreign_job_numbers(backend, connect):

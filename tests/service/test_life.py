@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from service_support import ROOT, BackendProcess, eventually, serve_command
+from service_support import LONG, ROOT, BackendProcess, eventually, serve_command
 
 from plugin.client import BackendError, Client
 from plugin.client.protocol import PROTOCOL, RUN_KEYS
@@ -62,7 +62,7 @@ def test_ready_without_the_heavy_packages(home):
         "main(['serve'])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=LONG,
         env={**os.environ, "CLEANPLATE_HOME": str(home)},
     )  # fmt: skip
     assert json.loads(done.stdout) == [], done.stderr
@@ -71,7 +71,7 @@ def test_ready_without_the_heavy_packages(home):
 def test_second_serve_prints_the_first_ones_line(start):
     first = start()
     second = start(ready=False)
-    output, errors = second.process.communicate(timeout=60)
+    output, errors = second.process.communicate(timeout=LONG)
     assert second.process.returncode == 0, errors
     assert json.loads(output) == first.ready
     assert first.process.poll() is None
@@ -111,7 +111,7 @@ def test_signal_ends_it_and_removes_everything(start, kind):
     backend = start()
     shared = Path((backend.home / "run" / "pixels.txt").read_text())
     backend.process.send_signal(kind)
-    assert backend.process.wait(20) == 0
+    assert backend.process.wait(LONG) == 0
     assert not backend.run_file.exists() and not shared.exists()
 
 
@@ -121,10 +121,10 @@ def test_sigterm_during_a_job(start, connect):
     job = connect().submit("steps", name="long", seconds=60.0)
     assert eventually(lambda: job.status().state == "running")
     backend.process.terminate()
-    assert backend.process.wait(20) == 0
+    assert backend.process.wait(LONG) == 0
     assert not backend.run_file.exists()
     with pytest.raises(BackendError, match="ended while it was working"):
-        job.wait(5)
+        job.wait(LONG)
 
 
 @posix
@@ -139,7 +139,7 @@ def test_outlives_its_terminal(start):
 def stop_command(home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "backend", "stop"], cwd=ROOT, capture_output=True, text=True,
-        timeout=60, env={**os.environ, "CLEANPLATE_HOME": str(home)},
+        timeout=LONG, env={**os.environ, "CLEANPLATE_HOME": str(home)},
     )  # fmt: skip
 
 
@@ -147,7 +147,7 @@ def test_stop(start, home):
     backend = start()
     done = stop_command(home)
     assert (done.returncode, done.stdout.strip()) == (0, "backend: stopped")
-    assert backend.process.wait(10) == 0
+    assert backend.process.wait(LONG) == 0
     assert not backend.run_file.exists()
     done = stop_command(home)
     assert (done.returncode, done.stdout.strip()) == (0, "backend: not running")
@@ -161,7 +161,7 @@ def test_stop_ends_a_backend_that_does_not_answer(start, home):
     run["token"] = "0" * 64
     backend.run_file.write_text(json.dumps(run))
     assert stop_command(home).returncode == 0
-    assert backend.process.wait(10) == 0
+    assert backend.process.wait(LONG) == 0
 
 
 @posix
@@ -172,7 +172,7 @@ def test_stop_ends_a_backend_that_hangs_and_cleans_up(start, home):
     backend.process.send_signal(signal.SIGSTOP)
     done = stop_command(home)
     assert (done.returncode, done.stdout.strip()) == (0, "backend: stopped")
-    assert backend.process.wait(10) == -signal.SIGKILL
+    assert backend.process.wait(LONG) == -signal.SIGKILL
     assert not backend.run_file.exists() and not shared.exists()
 
 
@@ -190,7 +190,7 @@ def test_stop_ends_one_that_waits_for_the_others_place(start, home):
         assert [one.process.poll() for one in waiting] == [None, None]
         done = stop_command(home)
         assert (done.returncode, done.stdout.strip()) == (0, "backend: stopped"), done.stderr
-        assert backend.process.wait(10) == 0
+        assert backend.process.wait(LONG) == 0
         # Whether one got its place before `stop` saw it free is chance: a second one ends all.
         eventually(lambda: stop_command(home).stdout.strip() == "backend: not running", 40)
     finally:
@@ -199,13 +199,13 @@ def test_stop_ends_one_that_waits_for_the_others_place(start, home):
 
 
 def test_ends_when_idle_but_not_while_working(start, connect):
-    backend = start("--idle", "1.5", kinds=True)
+    backend = start("--idle", "4", kinds=True)  # long enough to come to the job
     client = connect()
-    job = client.submit("steps", name="long", seconds=4.0)
-    time.sleep(3.0)  # no call at all meanwhile
+    job = client.submit("steps", name="long", seconds=9.0)
+    time.sleep(7.0)  # no call at all meanwhile
     assert backend.process.poll() is None, "it ended under a running job"
-    assert job.wait(20).state == "done"
-    assert backend.process.wait(20) == 0
+    assert job.wait(LONG).state == "done"
+    assert backend.process.wait(LONG) == 0
     assert not backend.run_file.exists()
 
 
@@ -231,7 +231,7 @@ def test_it_outlives_the_editor_that_started_it(home):
     )
     editor = subprocess.run(
         [sys.executable, "-c", code, str(home)], cwd=ROOT, capture_output=True, text=True,
-        timeout=90, start_new_session=True,
+        timeout=LONG, start_new_session=True,
     )  # fmt: skip
     assert editor.returncode == -signal.SIGKILL, editor.stderr
     with Client.connect(home=str(home), start=False) as client:
@@ -244,14 +244,14 @@ def test_clients_that_start_it_at_the_same_instant(home):
     pids: list[int] = []
 
     def one() -> None:
-        with Client.connect(home=str(home), timeout=60) as client:
+        with Client.connect(home=str(home), timeout=LONG) as client:
             pids.append(client._connected()[0].hello[2])
 
     threads = [threading.Thread(target=one) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(90)
+        thread.join(LONG)
     assert len(pids) == 3 and len(set(pids)) == 1
     with Client.connect(home=str(home), start=False) as client:
         client.stop_backend()
@@ -287,7 +287,7 @@ def test_a_killed_backend_is_started_again_by_the_next_call(home):
 def install_launcher(home: Path, body: str = "") -> None:
     """What the installer writes to HOME/bin."""
     # A `serve` that was started late may outlast the test's `stop`; it must not stay for long.
-    serve = " ".join([*serve_command("--idle", "20")])
+    serve = " ".join([*serve_command("--idle", "60")])
     program = home / "bin" / "cleanplate"
     program.parent.mkdir(parents=True)
     program.write_text(f'#!/bin/sh\n{body or f"cd {ROOT} && exec {serve}"}\n')

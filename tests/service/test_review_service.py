@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from service_support import BackendProcess, serve_command
+from service_support import LONG, BackendProcess, serve_command
 
 from plugin.client import BackendError, Client, Image, JobCancelled
 from plugin.demo.compose import compose
@@ -184,4 +184,4 @@ def test_cancelling_a_find(client):
     job.cancel()
     with pytest.raises(JobCancelled):
         job.result()
-    assert client.submit_find(image, {"people": False, "text": False}).wait(60).state == "done"
+    assert client.submit_find(image, {"people": False, "text": False}).wait(LONG).state == "done"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
-from service_support import BackendProcess, serve_command
+from service_support import LONG, BackendProcess, serve_command
 
 from plugin.client import BackendError, Client, Image, JobCancelled, SeparateReply
 
@@ -251,7 +251,7 @@ def test_cancelling_a_separation(client):
         job.result()
     small = image_of(advert(*RAFT), "u8")
     nothing = bytes(small.width * small.height)
-    assert client.submit_separate(small, nothing, nothing, CPU).wait(120).state == "done"
+    assert client.submit_separate(small, nothing, nothing, CPU).wait(LONG).state == "done"
 
 
 def test_a_separation_ends_with_its_connection(client, tmp_path):
@@ -261,4 +261,4 @@ def test_a_separation_ends_with_its_connection(client, tmp_path):
         other.submit_separate(image, options=CPU).wait(0.5)
     small = image_of(advert(*RAFT), "u8")
     nothing = bytes(small.width * small.height)
-    assert client.submit_separate(small, nothing, nothing, CPU).wait(60).state == "done"
+    assert client.submit_separate(small, nothing, nothing, CPU).wait(LONG).state == "done"

@@ -11,7 +11,7 @@ import pytest
 import rpyc
 from rpyc.core import brine, consts
 from rpyc.core.stream import SocketStream
-from service_support import BackendProcess, closed_by_peer, eventually, knock, serve_command
+from service_support import LONG, BackendProcess, closed_by_peer, eventually, knock, serve_command
 
 from plugin.client.protocol import FRAME_LIMIT, MAX_BUFFER, PROTOCOL
 
@@ -98,7 +98,7 @@ def test_frames_that_must_close_the_connection(backend):
     ):
         with knock(backend.run()) as sock:
             sock.sendall(sent)
-            assert closed_by_peer(sock, 5.0)
+            assert closed_by_peer(sock, LONG)
 
 
 def test_rubbish(backend, connect):
@@ -207,7 +207,7 @@ def test_more_memory_than_one_connection_may_have(backend, connect):
 def test_failures_tell_no_path_and_no_traceback(backend, connect, how):
     client = connect()
     job = client.submit("fail", how=how)
-    status = job.wait(20)
+    status = job.wait(LONG)
     assert status.state == "failed"
     assert "/home" not in status.text and "secret" not in status.text
     assert "Traceback" not in status.text and ".py" not in status.text
@@ -239,7 +239,7 @@ def test_raw_exceptions_carry_nothing_else(backend):
 def test_an_answer_that_cannot_be_sent_fails_only_its_call(backend, connect):
     client = connect()
     job = client.submit("unsendable")
-    assert job.wait(10).state == "done"
+    assert job.wait(LONG).state == "done"
     with pytest.raises(Exception, match="log"):
         job.result()
     assert client.ping()
@@ -251,7 +251,7 @@ def test_paths_of_this_backend_are_not_in_any_refusal(backend, connect):
     for arguments in ({"how": 1, "x": (1, (2,))}, {"name": home + "/models/x.bin"}):
         for kind in ("nothing", "clean", "click", "models_install", "steps", home):
             try:
-                client.submit(kind, **arguments).wait(10)
+                client.submit(kind, **arguments).wait(LONG)
             except Exception as error:
                 assert home not in str(error) or kind == home
                 assert temporary not in str(error) or kind == home
