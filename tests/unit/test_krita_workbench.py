@@ -228,6 +228,24 @@ def test_choices_are_kept(editor: Any) -> None:
     assert preferences.load().models == {}
 
 
+def test_the_wheel_passes_over_values_it_was_not_meant_for(editor: Any) -> None:
+    """The docker scrolls; without this, the wheel would grow the masks on its way."""
+    from PyQt6.QtCore import QPoint, QPointF, Qt
+    from PyQt6.QtGui import QWheelEvent
+    from PyQt6.QtWidgets import QApplication
+
+    choices = load("choices").Choices()
+    for field in (choices.grow, choices.feather, choices.device, choices.source):
+        before = preferences.load()
+        turned = QWheelEvent(
+            QPointF(3, 3), QPointF(3, 3), QPoint(), QPoint(0, 120), Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False)
+        QApplication.sendEvent(field, turned)
+        assert preferences.load() == before and not turned.isAccepted()
+    choices.grow.setValue(5)
+    assert preferences.load().grow == 5
+
+
 def test_settings_choose_a_model_by_name(editor: Any, client: Any) -> None:
     from PyQt6.QtWidgets import QComboBox, QMainWindow
 

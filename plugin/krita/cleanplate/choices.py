@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import preferences
-from .qt import QtWidgets
+from .qt import QEvent, QObject, Qt, QtWidgets
 from .translate import tr
 
 _DEVICES = (
@@ -54,6 +54,10 @@ class Choices(QtWidgets.QWidget):
         form.addRow(tr("Grow masks by:"), self.grow)
         form.addRow(tr("Feather by:"), self.feather)
         form.addRow(self.review)
+        # In the docker, which scrolls, the wheel must not change a value that it passes over.
+        for field in (self.device, self.source, self.grow, self.feather):
+            field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            field.installEventFilter(self)
         self._loading = False
         self.load()
         self.device.currentIndexChanged.connect(self._save)
@@ -73,6 +77,12 @@ class Choices(QtWidgets.QWidget):
         self.feather.setValue(-1 if chosen.feather is None else chosen.feather)
         self.review.setChecked(chosen.review)
         self._loading = False
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Wheel and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False
 
     def showEvent(self, event: Any) -> None:
         self.load()

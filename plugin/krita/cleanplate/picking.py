@@ -196,7 +196,7 @@ class Picking(QObject):
     def _read(self) -> None:
         """Leaves the source in the backend, once."""
         try:
-            source = self.document.read(False)
+            source = self.document.read(self._choice.visible)
         except CannotRead as problem:
             self.picker.show_hint(str(problem))
             return
