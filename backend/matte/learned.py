@@ -13,6 +13,7 @@ from backend.models.interfaces import Description
 from backend.values import Control
 
 TILE, CONTEXT = 448, 64  # px; every tile is seen with this much around it
+MULTIPLE = 32  # px, of both sides of what a net sees
 
 
 class LearnedMatte:
@@ -20,7 +21,8 @@ class LearnedMatte:
 
     def __init__(self, name: str, net: Any, device: str) -> None:
         self.net, self.device = net, device
-        self.description = Description(name, device, minimum=16, multiple_of=16, best_side=TILE)
+        self.description = Description(
+            name, device, minimum=MULTIPLE, multiple_of=MULTIPLE, best_side=TILE)
 
     def opinion(
         self, image: np.ndarray, trimap: np.ndarray, control: Control
@@ -51,7 +53,8 @@ class LearnedMatte:
 
         height, width = plane.shape
         planes = np.concatenate([image, plane[..., None]], 2)
-        planes = np.pad(planes, ((0, -height % 16), (0, -width % 16), (0, 0)), mode="edge")
+        more = ((0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0))
+        planes = np.pad(planes, more, mode="edge")
         with torch.inference_mode():
             x = torch.from_numpy(planes).permute(2, 0, 1)[None].to(self.device)
             return torch.sigmoid(self.net(x))[0, 0, :height, :width].float().cpu().numpy()

@@ -16,6 +16,7 @@ from torch import nn
 
 from backend.networks.matte import MatteEncoderDecoder, MatteUNet
 from backend.training.fill import Adversary
+from backend.training.imagenet import start_from_imagenet
 from backend.training.matte_compose import PEOPLE, Composer
 from backend.training.trainer import Settings, Trainer, add_common_arguments
 
@@ -27,8 +28,10 @@ Terms = dict[str, torch.Tensor]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, steps=20000)
     parser.add_argument("--net", choices=NETS, default="unet")
-    parser.add_argument("--side", type=int, default=128, help="px of a crop, a multiple of 16")
+    parser.add_argument("--side", type=int, default=128, help="px of a crop, a multiple of 32")
     parser.add_argument("--adversarial", type=float, default=0.01, help="weight of the critics")
+    parser.add_argument("--no-imagenet", dest="imagenet", action="store_false",
+                        help="the U-Net's encoder starts from chance")
     parser.add_argument("--limit", type=int, help="only this many pictures of each kind")
 
 
@@ -78,8 +81,11 @@ def keep_critics(trainer: Trainer, adversary: Adversary) -> None:
 
 def run(args: argparse.Namespace) -> int:
     net = NETS[args.net]()
+    if args.imagenet and isinstance(net, MatteUNet):
+        start_from_imagenet(net.encoder)
     about = {"model": type(net).__name__, "data": ", ".join(("matting", *PEOPLE))}
-    settings = Settings.of(f"matte-{args.net}", args, weight_decay=1e-4, warmup=100, average=0.998)
+    settings = Settings.of(f"matte-{args.net}", args, weight_decay=1e-4, warmup=100, average=0.998,
+                           slow={"encoder.features.": 0.2})
     trainer = Trainer(net, settings, square_loss, about)
     device = trainer.device
     composer = Composer(args.data, settings.seed, args.side, args.limit)

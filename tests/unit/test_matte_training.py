@@ -69,7 +69,7 @@ def test_the_loss_is_nothing_for_the_truth(sets: Path) -> None:
 def test_it_trains_resumes_and_its_weights_load(sets: Path, tmp_path: Path, net: str) -> None:
     torch.set_num_threads(1)
     common = ["matte", "--net", net, "--data", str(sets), "--out", str(tmp_path), "--side", "32",
-              "--batch", "2", "--device", "cpu"]
+              "--batch", "2", "--device", "cpu", "--no-imagenet"]
     assert main([*common, "--steps", "3"]) == 0
     weights = tmp_path / f"matte-{net}.safetensors"
     assert weights.stat().st_size < 10_000_000
