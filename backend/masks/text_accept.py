@@ -21,7 +21,7 @@ AFAR, READ_AFAR, FROM_AFAR = 256, 0.75, ((0.8, 0.6),)
 BESIDE_TEXT = 0.45  # strength of a piece that continues a sure line
 UNDER_TEXT = (0.6, 0.5)  # of a line above or below a sure one
 IN_VIEW = ((0.6, 0.75), (0.8, 0.55))  # of a line in a view that was made to show it
-LEGIBLE, MOST_READ = 0.2, 8  # strength of a line that is tried to be read; most of them a picture
+LEGIBLE, MOST_READ = 0.25, 8  # strength of a line that is tried to be read; most of them a picture
 MORE = 0.05  # how much surer its strokes must be to take the place of what was seen before
 
 
