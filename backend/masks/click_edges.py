@@ -10,7 +10,7 @@ from backend.values import Box
 
 
 def guided_upsample(
-    probability: np.ndarray, rgb: np.ndarray, radius: int = 6, smooth: float = 5e-4,
+    probability: np.ndarray, rgb: np.ndarray, radius: int = 3, smooth: float = 5e-4,
 ) -> np.ndarray:
     """h×w float32 in [0, 1] and H×W×3 uint8 RGB → H×W float32 in [0, 1].
 

@@ -217,6 +217,7 @@ class GraphClick:
             np.maximum(new, ANYWHERE + (1 - ANYWHERE) * near, out=new)
         mixed = before + new * (found - before)
         fine = click_fine.walk(self._detail(looked, window), mixed, clicks, wrong)
+        fine = click_opinion.given_back(fine)
         keep = click_points.touched(
             fine > 0.5, [Point(x, y) for x, y, adds in clicks if adds], None)
         rim = cv2.dilate(keep.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0

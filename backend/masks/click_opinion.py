@@ -15,8 +15,9 @@ from backend.values import Control, Point
 
 CUT_LONG = 160  # px, long side of the quick GrabCut
 DOUBT, AGREED = 0.3, 1.4  # without the convolutional net
+LOST = 0.5  # a random walk rounds off limbs and draws borders in: given back after it
 FIRST = (0.8, 1.5, 1.4, 0.6)  # of graph, net and GrabCut after one click, and what is added
-LATER = (1.0, 0.5)  # of graph and net after corrections or with a box
+LATER = (1.0, 0.5, 0.5)  # of graph and net after corrections or with a box, and what is added
 
 
 @contextmanager
@@ -93,8 +94,13 @@ def at_first(
 
 def later(pixels: np.ndarray, conv: np.ndarray) -> np.ndarray:
     """The same for corrections and boxes, which say more than a first click."""
-    graph, net = LATER
-    return _chance(graph * _odds(pixels) + net * conv)
+    graph, net, doubt = LATER
+    return _chance(graph * _odds(pixels) + net * conv + doubt)
+
+
+def given_back(walked: np.ndarray) -> np.ndarray:
+    """A walk's answer h×w in [0, 1] with what the walk takes from an object's border."""
+    return _chance(_odds(walked) + LOST)
 
 
 def _odds(pixels: np.ndarray) -> np.ndarray:

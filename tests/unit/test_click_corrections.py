@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.masks import click_fine, click_merge
+from backend.masks import click_fine, click_merge, click_opinion
 from backend.values import Box, Point
 
 
@@ -57,3 +57,12 @@ def test_the_walk_stops_at_edges_and_obeys_seeds() -> None:
     assert found[40, 30] > 0.99 and found[2, 2] < 0.01 and found[40, 90] < 0.01
     assert found[25:55, 15:45].min() > 0.5  # the rest of the clicked square
     assert found[5, 60] < 0.5
+
+
+def test_what_a_walk_took_from_the_border_comes_back() -> None:
+    """The order of sureness stays, seeds stay seeds, and doubt goes to the object."""
+    walked = np.array([[0.0, 0.1, 0.3, 0.45, 0.5, 0.9, 1.0]], np.float32)
+    found = click_opinion.given_back(walked)
+    assert (np.diff(found[0]) > 0).all()
+    assert found[0, 0] < 0.01 and found[0, -1] > 0.99
+    assert ((found > 0.5) == [[False, False, False, True, True, True, True]]).all()
