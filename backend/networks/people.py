@@ -6,6 +6,7 @@ that a limb is judged by the whole figure, and a decoder that adds the skips.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,7 +48,40 @@ class Context(nn.Module):
         return self.merge(torch.cat(parts, 1))
 
 
-class PeopleNet(nn.Module):
+class WithDecoder(nn.Module):
+    """What the people nets share above their encoders, under the names of the weights' files."""
+
+    def add_decoder(self, deep: int, channels: Sequence[int], decoder: Sequence[int]) -> None:
+        """`deep` channels come from the lowest level; `channels` of all levels, finest first;
+        `decoder` of its steps, lowest first. A step projects what comes up and the skip, adds
+        both and smooths."""
+        above = (deep, *decoder[:-1])
+        skips = channels[-2::-1]
+        self.up = nn.ModuleList(pointwise(a, d) for a, d in zip(above, decoder, strict=True))
+        self.skip = nn.ModuleList(pointwise(s, d) for s, d in zip(skips, decoder, strict=True))
+        self.smooth = nn.ModuleList(
+            nn.Sequential(conv_block(d, d), conv_block(d, d)) if i < 3 else conv_block(d, d)
+            for i, d in enumerate(decoder)
+        )
+        self.heads = nn.ModuleList(nn.Conv2d(d, 1, 1) for d in decoder)
+
+    def decode(
+        self, y: torch.Tensor, features: Sequence[torch.Tensor], size: tuple[int, int]
+    ) -> torch.Tensor | list[torch.Tensor]:
+        """Logits B×1×H×W of `size`; in training one a step, at its own size, finest first."""
+        outputs = []
+        steps = zip(self.up, self.skip, self.smooth, self.heads, features[-2::-1], strict=True)
+        for up, skip, smooth, head, feature in steps:
+            raised = functional.interpolate(up(y), size=feature.shape[-2:], mode="bilinear")
+            y = smooth(raised + skip(feature))
+            if self.training:
+                outputs.append(head(y))
+        if self.training:
+            return outputs[::-1]
+        return functional.interpolate(self.heads[-1](y), size=size, mode="bilinear")
+
+
+class PeopleNet(WithDecoder):
     """B×3×H×W RGB in [0, 1], sides multiples of 32 → B×1×H×W logits (inside > 0).
 
     In training it returns the logits at 1/2, 1/4, 1/8 and 1/16 of the input's size, finest first.
@@ -66,29 +100,11 @@ class PeopleNet(nn.Module):
         self.wide = Residual(deep, 2, drop)
         self.context = Context(deep)
         self.gate = Gate(deep)
-        # One decoder step: project what comes up and the skip, add, and smooth.
-        above = (deep, *decoder[:-1])
-        skips = channels[-2::-1]
-        self.up = nn.ModuleList(pointwise(a, d) for a, d in zip(above, decoder, strict=True))
-        self.skip = nn.ModuleList(pointwise(s, d) for s, d in zip(skips, decoder, strict=True))
-        self.smooth = nn.ModuleList(
-            nn.Sequential(conv_block(d, d), conv_block(d, d)) if i < 3 else conv_block(d, d)
-            for i, d in enumerate(decoder)
-        )
-        self.heads = nn.ModuleList(nn.Conv2d(d, 1, 1) for d in decoder)
+        self.add_decoder(deep, channels, decoder)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         features = [self.stem((x - 0.45) / 0.25)]
         for stage in self.encoder:
             features.append(stage(features[-1]))
         y = self.gate(self.context(self.wide(features[-1])))
-        outputs = []
-        steps = zip(self.up, self.skip, self.smooth, self.heads, features[-2::-1], strict=True)
-        for up, skip, smooth, head, feature in steps:
-            raised = functional.interpolate(up(y), size=feature.shape[-2:], mode="bilinear")
-            y = smooth(raised + skip(feature))
-            if self.training:
-                outputs.append(head(y))
-        if self.training:
-            return outputs[::-1]
-        return functional.interpolate(self.heads[-1](y), size=x.shape[-2:], mode="bilinear")
+        return self.decode(y, features, (x.shape[-2], x.shape[-1]))

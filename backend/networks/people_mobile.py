@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as functional
 from torch import nn
 
-from backend.networks.blocks import Gate, Residual, conv_block, pointwise
-from backend.networks.people import Context
+from backend.networks.blocks import Gate, Residual, pointwise
+from backend.networks.people import Context, WithDecoder
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's RGB
 TAPS = (1, 3, 6, 13, 17)  # the last of torchvision's `features` at 1/2, 1/4, 1/8, 1/16, 1/32
@@ -54,7 +53,7 @@ class MobileEncoder(nn.Module):
         return found
 
 
-class MobilePeopleNet(nn.Module):
+class MobilePeopleNet(WithDecoder):
     """B×3×H×W RGB in [0, 1], sides multiples of 32 → B×1×H×W logits (inside > 0).
 
     In training it returns the logits at 1/2, 1/4, 1/8 and 1/16 of the input's size, finest first.
@@ -67,26 +66,9 @@ class MobilePeopleNet(nn.Module):
         self.wide = Residual(DEEP, 2, drop)
         self.context = Context(DEEP)
         self.gate = Gate(DEEP)
-        above = (DEEP, *DECODER[:-1])
-        skips = CHANNELS[-2::-1]
-        self.up = nn.ModuleList(pointwise(a, d) for a, d in zip(above, DECODER, strict=True))
-        self.skip = nn.ModuleList(pointwise(s, d) for s, d in zip(skips, DECODER, strict=True))
-        self.smooth = nn.ModuleList(
-            nn.Sequential(conv_block(d, d), conv_block(d, d)) if i < 3 else conv_block(d, d)
-            for i, d in enumerate(DECODER)
-        )
-        self.heads = nn.ModuleList(nn.Conv2d(d, 1, 1) for d in DECODER)
+        self.add_decoder(DEEP, CHANNELS, DECODER)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         features = self.encoder(x)
         y = self.gate(self.context(self.wide(self.deep(features[-1]))))
-        outputs = []
-        steps = zip(self.up, self.skip, self.smooth, self.heads, features[-2::-1], strict=True)
-        for up, skip, smooth, head, feature in steps:
-            raised = functional.interpolate(up(y), size=feature.shape[-2:], mode="bilinear")
-            y = smooth(raised + skip(feature))
-            if self.training:
-                outputs.append(head(y))
-        if self.training:
-            return outputs[::-1]
-        return functional.interpolate(self.heads[-1](y), size=x.shape[-2:], mode="bilinear")
+        return self.decode(y, features, (x.shape[-2], x.shape[-1]))
