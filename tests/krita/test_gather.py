@@ -56,6 +56,23 @@ def test_clicks_add_take_away_take_back_and_fill(armed: Editor) -> None:
     assert (source != plate).any(axis=2)[mask].mean() > 0.7
 
 
+def test_gathering_looks_at_the_visible_image_where_that_is_the_source(armed: Editor) -> None:
+    """The active layer is empty; what the user sees and clicks lies below it."""
+    armed.ask("p = sys.modules['cleanplate.preferences']; p.save(p.Preferences(visible=True))\n"
+              "n = doc().createNode('empty', 'paintlayer'); doc().rootNode().addChildNode(n, None)")
+    armed.activate("empty")
+    armed.focus()
+    armed.trigger("cleanplate_remove_clicked")
+    armed.wait_for("widget('cleanplate_picker') is not None")
+    click_with(armed, "shift", *WOMAN)
+    settled(armed, 1)
+    assert armed.eval("controller()._picking.mask.count(b'\\xff')") > 50
+    armed.canvas_key("Return")
+    assert "Removed" in armed.finish()
+    assert armed.eval("tree()")[0][0] == "Clean Plate: visible image"
+    assert armed.mask("Object mask")[WOMAN[1], WOMAN[0]]
+
+
 def test_a_box_is_an_object_too(armed: Editor) -> None:
     armed.trigger("cleanplate_remove_clicked")
     armed.wait_for("widget('cleanplate_picker') is not None")
