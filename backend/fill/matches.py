@@ -27,9 +27,10 @@ class Settings:
     finest level; sweeps and random tries of a search; `starts`: how many random starts of the
     coarse levels are compared. `reach`: px of every other random search at the levels 1 to
     `close`, which improves what the coarser level found; the finest level keeps whole pieces, so
-    that it stays sharp. `lift`, `aside`: surcharge on a source one picture side away, up
-    or sideways. `guide`: weight of the expected tone against colour. `unexplained`: what
-    a match may leave open of the rim's pattern before it is not trusted at all. `pull`, `step`:
+    that it stays sharp. `lift`, `aside`: surcharge on a source one picture side away, up or
+    sideways (for thin holes up to twice that). `guide`: weight of the expected tone against
+    colour. `unexplained`: what a match may leave open of the rim's pattern before it is not
+    trusted at all. `pull`, `step`:
     see poisson.blend. `shares`: see fuse.fuse."""
 
     gain: float = 3.0
@@ -62,7 +63,8 @@ class Field:
         self.shifts = np.zeros((0, 2), np.int32)
         self.sweep = 0
         size = max(level.tmap.shape)
-        self.far = (np.float32(settings.lift / size), np.float32(settings.aside / size))
+        aside = settings.aside * level.near
+        self.far = (np.float32(settings.lift / size), np.float32(aside / size))
 
     @property
     def cube(self) -> np.ndarray:

@@ -15,6 +15,7 @@ from backend.values import Control
 TONE = 3  # the level whose colours guide all
 SPREAD = 2.0  # px of that level
 UNSURE = 0.03  # deviation of the expected tone at which it counts half
+THIN = 20.0  # px deep: holes that are thinner lean more on what is close to them
 TEXTURE = 2  # feature planes after R, G, B: local mean of |d/dx| and |d/dy| (Newson et al. 2017)
 
 
@@ -25,7 +26,7 @@ class Level:
     hole, known H×W bool; feat H×(W·5) float32: R, G, B, texture. hy, hx: hole pixels; ys, xs:
     targets (pixels whose patch touches the hole); tmap H×W int32 index into them or -1; depth:
     distance of each target's centre to the known area, px; valid H×W uint8: the whole patch is
-    known; sources: flat indices of these.
+    known; sources: flat indices of these; near: factor of the surcharge on sources aside.
     """
 
     hole: np.ndarray
@@ -40,6 +41,7 @@ class Level:
     valid: np.ndarray = field(repr=False)
     sources: np.ndarray = field(repr=False)
     tone: np.ndarray = field(repr=False)
+    near: float = 1.0
 
 
 def halve(
@@ -111,6 +113,7 @@ def build(
     small as a few patches, and never where no source patch would be left. `guide`: see `tones`."""
     weight, cover = known.astype(np.float32), hole.astype(np.float32)
     levels: list[Level] = []
+    near = 1.0
     while len(levels) < most:
         control.check()
         mask = cover > 0.5
@@ -119,8 +122,11 @@ def build(
         enough = max(64, len(level.ys) // 8)
         if levels and (len(level.sources) < enough or not len(level.hy)):
             break
-        levels.append(level)
         thick = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5).max()
+        if not levels:
+            near += float(np.exp(-np.square(thick / THIN)))
+        level.near = near
+        levels.append(level)
         if min(mask.shape) < 32 or thick < 3.0:
             break
         rgb, weight, cover = halve(rgb, weight, cover)
