@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from backend.masks import strokes, strokes_colour, text_accept, text_faint, text_read
-from backend.masks.text_lines import HUES, Region, merge, reading_order
-from backend.masks.text_scales import LineDetector, find_regions, hues
+from backend.masks.text_lines import EVEN, HUES, Region, merge, reading_order
+from backend.masks.text_scales import LineDetector, even, find_regions, hues
 from backend.models.interfaces import Description, TextFound
 from backend.values import BadInput, Control, TextLine
 
@@ -55,6 +55,8 @@ class StrokeTextModel:
         def picture(region: Region) -> np.ndarray:
             if region.view == HUES and HUES not in views:
                 views[HUES] = hues(rgb, 0.12 * max(rgb.shape[:2]))
+            elif region.view == EVEN and EVEN not in views:
+                views[EVEN] = even(rgb)
             return views[region.view]
 
         @cache
@@ -73,7 +75,7 @@ class StrokeTextModel:
         if gaps:
             between = self._finder.find(picture, gaps, control)
             items += [x for x in between if text_accept.strength(x) > text_accept.BESIDE_TEXT]
-        for n, view in enumerate(text_faint.views(rgb, items, control), HUES + 1):
+        for n, view in enumerate(text_faint.views(rgb, items, control), EVEN + 1):
             views[n] = view.image
             seen = self._finder.find(
                 picture, text_faint.lines_in(view, n, self._detector, control), control

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from backend.masks.strokes import Strokes
-from backend.masks.text_lines import HUES, Region, overlap
+from backend.masks.text_lines import EVEN, HUES, Region, overlap
 
 # Least (detector's score, strength of the strokes) of a line that stands alone: either will do.
 ALONE = ((0.82, 0.5), (0.78, 0.62), (0.75, 0.72))
@@ -41,10 +41,12 @@ def accepted(
 ) -> list[Strokes]:
     """The candidates that are text; `short` is the short side of the picture in px, `afar` gives
     what is seen at AFAR px, `legible` tries to read a region."""
-    taken, doubtful, huge = [], [], []
+    taken, doubtful, huge, hidden = [], [], [], []
     for item in items:
         region, clear = item.crop.region, strength(item)
-        if region.height > HUGE * short:
+        if region.view == EVEN:
+            hidden.append(item)
+        elif region.height > HUGE * short:
             if region.view != HUES and (
                 reaches(CLEAR, region.score, clear)
                 or (reaches(FROM_AFAR, region.score, clear) and read(region, afar()))
@@ -57,9 +59,11 @@ def accepted(
         else:
             doubtful.append(item)
     taken, doubtful = grown(taken, doubtful)
-    likely = [x for x in doubtful + huge if strength(x) > LEGIBLE]
-    likely = sorted(likely, key=lambda x: -x.crop.region.score)[:MOST_READ]
-    words = [x for x in likely if legible(x.crop.region)]
+    words = []
+    for some in (doubtful + huge, hidden):
+        likely = [x for x in some if strength(x) > LEGIBLE]
+        likely = sorted(likely, key=lambda x: -x.crop.region.score)[:MOST_READ]
+        words += [x for x in likely if legible(x.crop.region)]
     if words:
         taken, _ = grown(taken + words, [x for x in doubtful if x not in words])
     return taken

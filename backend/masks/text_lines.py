@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-HUES = 1  # number of the view in hues
+HUES, EVEN = 1, 2  # numbers of the views in hues and in even contrast
 SPLIT = (0.5, 0.75)  # thresholds at which a component may fall apart into lines
 RECTANGLE = 0.75  # a component that fills this share of its rectangle is one line
 APART = 0.12  # least share of a component that counts as a line of its own
@@ -21,8 +21,8 @@ APART = 0.12  # least share of a component that counts as a line of its own
 class Region:
     """A rotated rectangle: `centre` (x, y), `length` along the line and `height` across it, both
     in pixels, `angle` of the line's direction in radians (x right, y down), `score` in [0, 1].
-    `view`: what it was seen in: 0 the picture, HUES the hues alone (text_scales.hues), larger
-    numbers the views of faint lines (text_faint)."""
+    `view`: what it was seen in: 0 the picture, HUES the hues alone, EVEN the contrast made even
+    (text_scales), larger numbers the views of faint lines (text_faint)."""
 
     cx: float
     cy: float
@@ -180,9 +180,13 @@ def merge(regions: list[Region], *, same: float = 0.5) -> list[Region]:
     Two boxes of similar height and direction that share half of the smaller one are one line:
     their union is kept. A much smaller box inside a bigger one is dropped unless the big one is
     more than 2.5 times as high (a headline's box may enclose a caption). What was seen by hue
-    gives way to what was seen in the picture itself.
+    or in even contrast gives way to what was seen in the picture itself.
     """
-    left = sorted(regions, key=lambda r: (r.view == HUES, -r.length * r.height))
+
+    def kind(r: Region) -> int:
+        return r.view if r.view in (HUES, EVEN) else 0
+
+    left = sorted(regions, key=lambda r: (kind(r), -r.length * r.height))
     kept: list[Region] = []
     for r in left:
         for i, k in enumerate(kept):
@@ -191,7 +195,7 @@ def merge(regions: list[Region], *, same: float = 0.5) -> list[Region]:
                 continue
             turn = abs((r.angle - k.angle + np.pi / 2) % np.pi - np.pi / 2)
             if k.height < 2.5 * r.height and (turn < 0.2 or of_r > 0.9):
-                if turn < 0.2 and (r.view == HUES) == (k.view == HUES):
+                if turn < 0.2 and kind(r) == kind(k):
                     kept[i] = join(k, r)
                 break
         else:

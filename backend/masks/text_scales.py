@@ -1,6 +1,7 @@
 """Looks for lines at several sizes: the whole image small for headlines, at a middle size, and
 tiles at full size for captions, merged without duplicates. Once more in the hues alone, where
-coloured or translucent letters stand out from a light and dark pattern that hides them."""
+coloured or translucent letters stand out from a light and dark pattern that hides them, and once
+with the contrast made even, for print that is nearly as dark or light as its ground."""
 
 from __future__ import annotations
 
@@ -10,10 +11,11 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from backend.masks.text_lines import HUES, Region, merge
+from backend.masks.text_lines import EVEN, HUES, Region, merge
 from backend.values import Control
 
 CLEAR = 0.75  # least score of a line that is seen in the hues alone
+EVENLY = 0.6  # ... in even contrast; such a line must be legible too
 TILE, OVERLAP = 512, 96
 CELL = 16  # pixels; small print is looked for in cells of this size
 THIN = 150  # px, height of a line from which its strokes are too wide to be small print
@@ -22,21 +24,23 @@ THIN = 150  # px, height of a line from which its strokes are too wide to be sma
 @dataclass(frozen=True)
 class Passes:
     """Long sides in px of the passes over the whole picture: `main` (a share of the detector's
-    favourite), `headlines` for letters as high as half the page, `hues`; most `tiles` for small
-    print and how far they are enlarged."""
+    favourite), `headlines` for letters as high as half the page, `hues`, `even` for letters
+    nearly as dark or light as their ground (0: none); most `tiles` for small print and how far
+    they are enlarged."""
 
     main: float
     headlines: int
     hues: int
+    even: int
     tiles: int
     tile_scale: float
 
 
 # letters of 8 px are seen surely at 1.5 times their size; 60 tiles take about half a minute
-THOROUGH = Passes(1.0, 384, 640, 60, 1.5)
+THOROUGH = Passes(1.0, 384, 640, 640, 60, 1.5)
 # A picture of up to QUICK_PIXELS that is larger than the detector's favourite size is answered
 # within a second: time goes with the pixels seen.
-QUICK, QUICK_PIXELS = Passes(0.7, 256, 448, 1, 0.75), 3_000_000
+QUICK, QUICK_PIXELS = Passes(0.7, 256, 448, 0, 1, 0.75), 3_000_000
 
 
 class LineDetector(Protocol):
@@ -62,6 +66,11 @@ def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> l
         found += [r for r in big if r.height * passes.headlines / long > 24]
     control.progress(0.4)
     found += by_hue(detector, rgb, passes.hues, control)
+    if passes.even:
+        control.progress(0.45)
+        scale = min(passes.even / long, 2.0)
+        evenly = detector.find(even(rgb), scale, control)
+        found += [replace(r, view=EVEN) for r in evenly if r.score >= EVENLY]
     control.progress(0.5)
     if main < 0.8:
         tiles = tiles_with_small_print(rgb, found, main)[: passes.tiles]
@@ -96,6 +105,21 @@ def hues(rgb: np.ndarray, around: float) -> np.ndarray:
     # 12: what is nearly grey everywhere is noise and stays faint
     scaled = [p * (127 / max(4 * float(p.std()), 12.0)) + 128 for p in planes]
     return np.clip(np.stack(scaled, -1), 0, 255).astype(np.uint8)
+
+
+def even(rgb: np.ndarray) -> np.ndarray:
+    """The lightness of an H×W×3 uint8 picture with its contrast made alike everywhere, so that
+    dark letters on dark ground stand out: grey H×W×3 uint8."""
+    light = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    side = int(0.05 * max(rgb.shape[:2])) | 1
+
+    def around(values: np.ndarray) -> np.ndarray:
+        return cv2.blur(cv2.blur(values, (side, side)), (side, side))
+
+    off = light - around(light)
+    spread = np.sqrt(np.maximum(around(off * off), 0)) + 3  # 3: noise on flat ground stays faint
+    grey = np.clip(128 + 45 * off / spread, 0, 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, 2)
 
 
 def cut_off(region: Region, y: int, x: int, shape: tuple[int, int]) -> bool:

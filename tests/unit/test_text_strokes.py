@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from backend.masks import strokes, strokes_colour, text_accept, text_filter, text_read
-from backend.masks.text_lines import Region
+from backend.masks import strokes, strokes_colour, text_accept, text_filter, text_read, text_scales
+from backend.masks.text_lines import EVEN, Region
 from backend.models.interfaces import TextFound
 from backend.values import Box, CleanOptions, Control, ModelUnavailable, TextLine
 
@@ -108,6 +108,26 @@ def test_what_can_be_read_is_text_and_vouches_for_its_neighbours():
     taken = text_accept.accepted(items, 400, legible=legible)
     assert {id(x) for x in taken} == {id(name), id(under)}
     assert empty.crop.region not in tried and len(tried) == 3
+
+
+def test_what_is_seen_in_even_contrast_alone_must_be_legible():
+    hidden = answer(Region(300, 100, 200, 40, 0.0, 0.95, view=EVEN), 0.9)
+    assert text_accept.accepted([hidden], 400) == []
+    assert text_accept.accepted([hidden], 400, legible=lambda region: True) == [hidden]
+
+
+def test_even_contrast_shows_dark_letters_on_dark_ground():
+    picture = np.full((200, 400, 3), 235, np.uint8)
+    picture[:, 200:] = 30
+    dark = letters((200, 400), "TDA 2030", 34, (225, 80)) > 0.5
+    picture[dark] = 44  # 14 of 255 lighter than its ground
+    shown = text_scales.even(picture).astype(int)
+    assert shown.shape == picture.shape
+    near = np.zeros_like(dark)
+    near[85:110, 230:370] = True
+    assert shown[dark].mean() - shown[near & ~dark].mean() > 60
+    flat = text_scales.even(np.full((100, 100, 3), 77, np.uint8))
+    assert (flat == 128).all()
 
 
 def test_a_word_is_legible_and_a_pattern_is_not():
