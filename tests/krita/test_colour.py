@@ -10,15 +10,20 @@ from conftest import Editor, dilated
 
 REACH = 40
 SPACES = (
+    ("RGBA", "U8", "ClayRGB-elle-V2-g22.icc"),  # as wide as Adobe RGB
     ("RGBA", "U16", "sRGB-elle-V2-srgbtrc.icc"),
     ("RGBA", "F16", "sRGB-elle-V2-g10.icc"),
     ("RGBA", "F32", "sRGB-elle-V2-g10.icc"),
     ("GRAYA", "U8", "Gray-D50-elle-V2-srgbtrc.icc"),
     ("GRAYA", "U16", "Gray-D50-elle-V2-srgbtrc.icc"),
+    ("GRAYA", "F16", "Gray-D50-elle-V2-g10.icc"),
     ("GRAYA", "F32", "Gray-D50-elle-V2-g10.icc"),
     ("CMYKA", "U8", ""),
     ("CMYKA", "U16", ""),
+    ("CMYKA", "F32", ""),
+    ("LABA", "U8", ""),
     ("LABA", "U16", ""),
+    ("LABA", "F32", ""),
 )
 
 
@@ -36,22 +41,23 @@ def test_untouched_pixels_keep_their_bytes(raft: Editor, space: tuple[str, str, 
         "doc().setColorSpace(model, depth, p); doc().waitForDone()",
         model=space[0], depth=space[1], profile=space[2],
     )
-    raft.wait_for(f"doc().colorModel() == {space[0]!r} and layer('Background').colorDepth() == "
-                  f"{space[1]!r}")
+    raft.wait_for("[doc().colorModel(), layer('Background').colorDepth(), doc().colorProfile()]"
+                  f" == [*{space[:2]!r}, {space[2]!r} or doc().colorProfile()]")
     before = raft.eval("tree()")
     source = raw_pixels(raft, "layer('Background')")
-    raft.trigger("cleanplate_remove_text")
+    raft.trigger("cleanplate_remove_text_and_people")
     message = raft.finish()
-    assert "Removed" in message
+    assert "Removed" in message and "of text" in message
+    assert "person" in message or "people" in message
     assert "still show" not in message, "an opaque layer stays opaque in its copy"
     made = "layer('Clean Plate: Background').childNodes()[0]"
     assert raft.eval(f"[{made}.colorModel(), {made}.colorDepth(), {made}.colorProfile()]") == (
         raft.eval("[doc().colorModel(), doc().colorDepth(), doc().colorProfile()]"))
     plate = raw_pixels(raft, made)
-    text = raft.mask("Text mask")
+    removed = raft.mask("Text mask") | raft.mask("Object mask")
     different = (plate != source).any(axis=2)
-    assert different[text].mean() > 0.7
-    assert not (different & ~dilated(text, REACH)).any()
+    assert different[removed].mean() > 0.7
+    assert not (different & ~dilated(removed, REACH)).any()
     assert (raw_pixels(raft, "doc().topLevelNodes()[0]") == source).all()
     assert raft.eval("modal()") is None
     raft.undo(layers=1)
