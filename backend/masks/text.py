@@ -10,7 +10,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from backend.masks import strokes, strokes_colour, text_accept, text_faint, text_read
+from backend.masks import (
+    strokes,
+    strokes_colour,
+    text_accept,
+    text_faint,
+    text_hairlines,
+    text_read,
+)
 from backend.masks.text_lines import EVEN, HUES, Region, merge, reading_order
 from backend.masks.text_scales import LineDetector, even, find_regions, hues
 from backend.models.interfaces import Description, TextFound
@@ -99,7 +106,7 @@ class StrokeTextModel:
         for _, item, decision in done:
             strokes.paste(text, decision.text, decision.crop)
             strokes.paste(effect, item.effect * reach(item), item.crop)
-        mask = mask_of(text, effect, [box for box, _, _ in done])
+        mask = mask_of(rgb, text, effect, [box for box, _, _ in done])
         lines = reading_order(merge([box for box, _, _ in done]))
         return TextFound(np.maximum(text, effect), mask, tuple(line_of(r) for r in lines))
 
@@ -109,10 +116,14 @@ def check(rgb: np.ndarray) -> None:
         raise BadInput(f"Text is looked for in H×W×3 uint8 RGB, not {rgb.shape} {rgb.dtype}.")
 
 
-def mask_of(text: np.ndarray, effect: np.ndarray, boxes: list[Region]) -> np.ndarray:
-    """uint8 mask: shadows and glows, and the strokes a little wider than seen, since their edges
-    are soft: 2 px, 1 px in lines so small that their letters would run together."""
+def mask_of(
+    rgb: np.ndarray, text: np.ndarray, effect: np.ndarray, boxes: list[Region]
+) -> np.ndarray:
+    """uint8 mask: shadows and glows, and the strokes with their hairlines a little wider than
+    seen, since their edges are soft: 2 px, 1 px in lines so small that their letters would run
+    together."""
     solid = (text > STROKE).astype(np.uint8)
+    solid |= text_hairlines.continued(rgb, solid, boxes)
     small = np.zeros(text.shape, np.uint8)
     for box in sorted(boxes, key=lambda r: -r.height):
         corners = box.corners(grow=0.3 * box.height).round().astype(np.int32)

@@ -1,0 +1,98 @@
+"""Hairlines of letters: serifs, and the thin horizontals of Song and Didone typefaces.
+
+The stroke net sees them too faintly to mark them, but they have the colour of the letter that
+they leave from, on the ground that lies around it. So they are followed from the strokes outwards:
+thin things of that colour that end within reach.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from backend.masks.text_lines import Region
+
+LEAST_HEIGHT = 24.0  # px of a line's box: smaller letters have no hairlines apart from their stems
+REACH = 0.6  # how far beyond a line's box hairlines are looked for, in its heights
+THICK = 0.16  # window of the ground's median in heights: what is thinner than half of it stands out
+LEAST_CONTRAST = 40.0  # distance in RGB between letter and ground
+LEAST_SHARE = 0.3  # of the letter's colour in a pixel, beside the ground's
+MOST_OTHER = 0.3  # of any other colour
+MOST_INK = 1.0  # of a letter's hairlines, as a share of its line's strokes
+MOST_STRAY = 0.25  # of that colour away from letters, as a share of what was taken
+LARGEST = 4_000_000  # px of a line's surroundings
+
+
+def continued(rgb: np.ndarray, solid: np.ndarray, boxes: list[Region]) -> np.ndarray:
+    """Pixels that continue the strokes.
+
+    Args:
+        rgb: H×W×3 uint8. solid: H×W, non-zero on the strokes found. boxes: their lines.
+
+    Returns:
+        H×W uint8, 1 on hairlines that touch `solid`, without `solid` itself.
+    """
+    found = np.zeros(solid.shape, np.uint8)
+    height, width = solid.shape
+    for box in boxes:
+        if box.height < LEAST_HEIGHT:
+            continue
+        corners = box.corners(grow=REACH * box.height)
+        x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [width, height])
+        x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int), 0, [width, height])
+        if min(x1 - x0, y1 - y0) < 8 or (x1 - x0) * (y1 - y0) > LARGEST:
+            continue
+        inside = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        cv2.fillConvexPoly(inside, (corners - (x0, y0)).round().astype(np.int32), 1)
+        part = around(rgb[y0:y1, x0:x1], solid[y0:y1, x0:x1] > 0, inside > 0, box.height)
+        np.maximum(found[y0:y1, x0:x1], part, out=found[y0:y1, x0:x1])
+    return found
+
+
+def around(rgb: np.ndarray, solid: np.ndarray, inside: np.ndarray, height: float) -> np.ndarray:
+    """h×w uint8: the hairlines in a line's surroundings; `inside` is where they may lie."""
+    if not solid.any() or solid.all():
+        return np.zeros(solid.shape, np.uint8)
+    grown = cv2.dilate(solid.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    window = max(3, int(THICK * height)) | 1
+    ground = cv2.medianBlur(nearest_of(rgb, ~grown), window).astype(np.float32)
+    core = cv2.erode(solid.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    letter = nearest_of(rgb, core if core.any() else solid).astype(np.float32)
+    way = letter - ground
+    far = np.maximum((way**2).sum(2), 1e-3)
+    off = rgb.astype(np.float32) - ground
+    share = (off * way).sum(2) / far
+    other = np.sqrt(((off - share[..., None] * way) ** 2).sum(2) / far)
+    like = (share > LEAST_SHARE) & (other < MOST_OTHER) & (far > LEAST_CONTRAST**2) & ~solid
+    count, label = cv2.connectedComponents((like | solid).astype(np.uint8) & inside, connectivity=8)
+    return chosen(like & inside, solid, label, count, ~inside)
+
+
+def chosen(
+    like: np.ndarray, solid: np.ndarray, label: np.ndarray, count: int, outside: np.ndarray
+) -> np.ndarray:
+    """Of the candidates those that hang on strokes, end inside, and are little beside them; none
+    where the ground holds the letters' colour, too."""
+    thin = np.bincount(label[like], minlength=count)
+    ink = np.bincount(label[solid], minlength=count)
+    rim = cv2.dilate(outside.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
+    leaves = np.bincount(label[like & rim], minlength=count) > 0
+    good = (thin > 0) & (ink > 0) & (thin <= MOST_INK * ink) & ~leaves
+    good[0] = False
+    taken = good[label] & like
+    stray = thin[1:][ink[1:] == 0].sum()
+    if stray > MOST_STRAY * taken.sum():
+        return np.zeros(like.shape, np.uint8)
+    return taken.astype(np.uint8)
+
+
+def nearest_of(rgb: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """h×w×3: each pixel's colour, taken from the nearest pixel of `where`."""
+    _, labels = cv2.distanceTransformWithLabels(
+        np.where(where, np.uint8(0), np.uint8(1)), cv2.DIST_L2, 5,
+        labelType=cv2.DIST_LABEL_PIXEL,
+    )
+    label = np.asarray(labels, np.int32)
+    colours = np.zeros((int(label.max()) + 1, 3), np.uint8)
+    colours[label[where]] = rgb[where]
+    return colours[label]
