@@ -54,18 +54,23 @@ def around(rgb: np.ndarray, solid: np.ndarray, inside: np.ndarray, height: float
     if not solid.any() or solid.all():
         return np.zeros(solid.shape, np.uint8)
     grown = cv2.dilate(solid.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    window = max(3, int(THICK * height)) | 1
-    ground = cv2.medianBlur(nearest_of(rgb, ~grown), window).astype(np.float32)
+    ground = median(np.take(rgb.reshape(-1, 3), nearest(~grown), axis=0), THICK * height)
     core = cv2.erode(solid.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    letter = nearest_of(rgb, core if core.any() else solid).astype(np.float32)
-    way = letter - ground
-    far = np.maximum((way**2).sum(2), 1e-3)
-    off = rgb.astype(np.float32) - ground
-    share = (off * way).sum(2) / far
-    other = np.sqrt(((off - share[..., None] * way) ** 2).sum(2) / far)
-    like = (share > LEAST_SHARE) & (other < MOST_OTHER) & (far > LEAST_CONTRAST**2) & ~solid
+    differs = cv2.absdiff(rgb, ground).max(axis=2) > LEAST_SHARE * LEAST_CONTRAST / np.sqrt(3)
+    places = np.flatnonzero(differs & inside & ~solid)
+    if places.size == 0:
+        return np.zeros(solid.shape, np.uint8)
+    letters = rgb.reshape(-1, 3)[nearest(core if core.any() else solid).reshape(-1)[places]]
+    below = ground.reshape(-1, 3)[places].astype(np.float32)
+    way, off = letters - below, rgb.reshape(-1, 3)[places] - below
+    far = np.maximum((way**2).sum(1), 1e-3)
+    share = (off * way).sum(1) / far
+    other = np.sqrt(((off - share[:, None] * way) ** 2).sum(1) / far)
+    alike = (share > LEAST_SHARE) & (other < MOST_OTHER) & (far > LEAST_CONTRAST**2)
+    like = np.zeros(solid.shape, bool)
+    like.reshape(-1)[places[alike]] = True
     count, label = cv2.connectedComponents((like | solid).astype(np.uint8) & inside, connectivity=8)
-    return chosen(like & inside, solid, label, count, ~inside)
+    return chosen(like, solid, label, count, ~inside)
 
 
 def chosen(
@@ -86,13 +91,23 @@ def chosen(
     return taken.astype(np.uint8)
 
 
-def nearest_of(rgb: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """h×w×3: each pixel's colour, taken from the nearest pixel of `where`."""
+def nearest(where: np.ndarray) -> np.ndarray:
+    """h×w int: for each pixel the nearest one of `where`, as its place in the flat picture."""
     _, labels = cv2.distanceTransformWithLabels(
         np.where(where, np.uint8(0), np.uint8(1)), cv2.DIST_L2, 5,
         labelType=cv2.DIST_LABEL_PIXEL,
     )
     label = np.asarray(labels, np.int32)
-    colours = np.zeros((int(label.max()) + 1, 3), np.uint8)
-    colours[label[where]] = rgb[where]
-    return colours[label]
+    places = np.zeros(int(label.max()) + 1, np.intp)
+    flat = np.flatnonzero(where)
+    places[label.reshape(-1)[flat]] = flat
+    return places[label]
+
+
+
+def median(rgb: np.ndarray, window: float) -> np.ndarray:
+    """h×w×3 uint8: the median around each pixel, looked at in half the size: it is slow."""
+    h, w = rgb.shape[:2]
+    small = cv2.resize(rgb, (max(1, w // 2), max(1, h // 2)), interpolation=cv2.INTER_AREA)
+    small = cv2.medianBlur(small, max(3, int(window / 2)) | 1)
+    return cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR)
