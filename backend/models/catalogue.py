@@ -288,7 +288,7 @@ ENTRIES: list[Entry] = [
     ),
     Entry(
         "fill-pconv", "fill", "Partial-convolution U-Net (Liu et al. 2018), trained here", "MIT",
-        30, "backend.fill.pconv:load", _weights("fill-pconv"), builtin=True,
+        10, "backend.fill.pconv:load", _weights("fill-pconv"), builtin=True,
     ),
     Entry(
         "fill-telea", "fill", "Telea's fast marching (OpenCV)", "Apache-2.0", 20,
