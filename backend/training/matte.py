@@ -80,6 +80,7 @@ def keep_critics(trainer: Trainer, adversary: Adversary) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    composer = Composer(args.data, args.seed, args.side, args.limit)  # looks for its folders
     net = NETS[args.net]()
     if args.imagenet and isinstance(net, MatteUNet):
         start_from_imagenet(net.encoder)
@@ -88,7 +89,6 @@ def run(args: argparse.Namespace) -> int:
                            slow={"encoder.features.": 0.2})
     trainer = Trainer(net, settings, square_loss, about)
     device = trainer.device
-    composer = Composer(args.data, settings.seed, args.side, args.limit)
     size = args.batch or (32 if device.type == "cuda" else 8)
     adversary = None
     if args.net == "unet" and args.adversarial > 0:
