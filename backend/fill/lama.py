@@ -74,8 +74,9 @@ class RefinedLamaFill(LamaFill):
         return to_picture(refine(network.model.model, image, mask, control))
 
 
-def _limit(device: str) -> int:
-    return 1024 if device == "cpu" else 2048
+def _about(name: str, device: str) -> Description:
+    largest = 1024 if device == "cpu" else 2048
+    return Description(name, device, 16, 8, 512, largest, invents=True)
 
 
 def load_torchscript(
@@ -85,8 +86,7 @@ def load_torchscript(
     import torch
 
     network = torch.jit.load(str(next(iter(files.values()))), map_location=device).eval()
-    about = Description(entry.name, device, 16, 8, 512, _limit(device))
-    return LamaFill(network, about)
+    return LamaFill(network, _about(entry.name, device))
 
 
 def load_module(
@@ -101,4 +101,4 @@ def load_module(
         ) from error
     found = spandrel.ModelLoader(device=device).load_from_file(next(iter(files.values())))
     network = found.model.eval().requires_grad_(False)
-    return RefinedLamaFill(network, Description(entry.name, device, 16, 8, 512, _limit(device)))
+    return RefinedLamaFill(network, _about(entry.name, device))

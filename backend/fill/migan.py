@@ -74,7 +74,7 @@ def load_torchscript(
     import torch
 
     network = torch.jit.load(str(next(iter(files.values()))), map_location=device).eval()
-    return MiganFill(network, Description(entry.name, device, 1, 1, SIDE, SIDE))
+    return MiganFill(network, Description(entry.name, device, 1, 1, SIDE, SIDE, invents=True))
 
 
 def load_onnx(
@@ -91,4 +91,4 @@ def load_onnx(
             control.note("This onnxruntime has no CUDA: MI-GAN's ONNX pipeline runs on the CPU.")
     session = onnxruntime.InferenceSession(str(next(iter(files.values()))), providers=wanted)
     used = device if session.get_providers()[0].startswith("CUDA") else "cpu"
-    return MiganPipelineFill(session, Description(entry.name, used, 1, 1, SIDE, 4096))
+    return MiganPipelineFill(session, Description(entry.name, used, 1, 1, SIDE, 4096, invents=True))

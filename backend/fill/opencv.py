@@ -19,7 +19,9 @@ class OpenCVFill:
     """A `FillModel` on `cv2.inpaint`, in float32, so 16-bit pictures get no bands."""
 
     def __init__(self, name: str, method: int, radius: float = 3.0) -> None:
-        self.description = Description(name=name, device="cpu", best_side=1024, largest_side=16384)
+        self.description = Description(
+            name=name, device="cpu", best_side=1024, largest_side=16384, invents=True
+        )
         self.method, self.radius = method, radius
 
     def fill(

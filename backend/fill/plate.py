@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from backend.fill.blend import from_unit, push_pull, rim_alpha, span, to_unit
+from backend.fill.grain import match
 from backend.fill.holes import Group, group_holes
 from backend.models.interfaces import FillModel
 from backend.values import BadInput, Control
@@ -47,7 +48,8 @@ def _fill_group(
     if stand_in.any():
         rgb[stand_in] = push_pull(rgb, known)[stand_in]
     mask = known.astype(np.uint8) * np.uint8(255)
-    return model.fill(rgb, group.hole, control, seed=seed, known=mask)
+    filled = model.fill(rgb, group.hole, control, seed=seed, known=mask)
+    return match(filled, group.hole, known, seed) if model.description.invents else filled
 
 
 def fill_plate(

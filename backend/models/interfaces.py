@@ -17,7 +17,8 @@ from backend.values import Box, Control, Point, TextLine
 
 @dataclass(frozen=True)
 class Description:
-    """What a caller must know of a loaded model. Sizes are in pixels of the model's input."""
+    """What a caller must know of a loaded model. Sizes are in pixels of the model's input.
+    invents: a filler's colours and grain are its own, so they are matched to the picture's."""
 
     name: str
     device: str
@@ -26,6 +27,7 @@ class Description:
     best_side: int = 512
     largest_side: int = 4096
     instances: bool = False
+    invents: bool = False
 
 
 @runtime_checkable
