@@ -17,7 +17,7 @@ from torch import nn
 from backend.networks.pconv import SMALL, PConvUNet
 from backend.training.bank import Bank, window_map
 from backend.training.data import BACKGROUNDS, read_folders
-from backend.training.fill_losses import Critics, VGGFeatures, features, paper_losses
+from backend.training.fill_losses import STYLE, Critics, VGGFeatures, features, paper_losses
 from backend.training.fill_masks import HoleSource
 from backend.training.trainer import Settings, Trainer, add_common_arguments
 from backend.values import Control
@@ -38,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adversarial", type=float, default=0.0, help="weight of the critics")
     parser.add_argument("--short", type=int, default=320, help="photos' short side in memory, px")
     parser.add_argument("--side", type=int, default=SIDE, help="side of the training windows, px")
+    parser.add_argument("--style", type=float, default=STYLE,
+                        help="weight of the style loss; other features than VGG16's want less")
     parser.add_argument("--small", action="store_true", help="the narrow net, for a CPU")
 
 
@@ -89,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     judge, judged_by = features(args.vgg)
     about = {
         "model": "PConvUNet", "data": ", ".join(PHOTOS), "perceptual": judged_by,
-        "adversarial": str(args.adversarial),
+        "adversarial": str(args.adversarial), "style": str(args.style),
     }
     rate = {} if args.rate else {"learning_rate": 5e-5 if args.fine else 6e-4}
     settings = Settings.of("fill-pconv", args, weight_decay=1e-4, **rate)
@@ -105,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     def loss(model: nn.Module, batch: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         truth, hole = batch
         out = model(truth, 1 - hole)
-        terms = paper_losses(judge, out, truth, hole)
+        terms = paper_losses(judge, out, truth, hole, args.style)
         if adversary is not None:
             mixed = truth * (1 - hole) + out.float() * hole
             terms["critics"] = args.adversarial * adversary.step(truth, mixed, hole)

@@ -13,6 +13,8 @@ from backend.networks.people_mobile import MobileEncoder
 from backend.training.imagenet import start_from_imagenet
 from backend.values import BadInput
 
+STYLE = 120.0  # the paper's weight, for VGG16's features
+
 
 class VGGFeatures(nn.Module):
     """pool1, pool2, pool3 of torchvision's VGG16 on B×3×H×W RGB in [0, 1]."""
@@ -116,7 +118,8 @@ def seam_variation(picture: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
 
 
 def paper_losses(
-    net: nn.Module, out: torch.Tensor, truth: torch.Tensor, hole: torch.Tensor
+    net: nn.Module, out: torch.Tensor, truth: torch.Tensor, hole: torch.Tensor,
+    style_weight: float = STYLE,
 ) -> dict[str, torch.Tensor]:
     """The five terms with the paper's weights. `net` gives features; hole B×1×H×W, 1 = hole."""
     out = out.float()
@@ -135,7 +138,7 @@ def paper_losses(
         g = gram(t)
         style = style + (gram(a) - g).abs().mean() + (gram(b) - g).abs().mean()
     terms["perceptual"] = 0.05 * perceptual
-    terms["style"] = 120.0 * style
+    terms["style"] = style_weight * style
     return terms
 
 
