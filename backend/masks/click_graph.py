@@ -14,7 +14,14 @@ import cv2
 import numpy as np
 import torch
 
-from backend.masks import click_edges, click_fine, click_merge, click_opinion, click_points
+from backend.masks import (
+    click_edges,
+    click_fine,
+    click_merge,
+    click_obey,
+    click_opinion,
+    click_points,
+)
 from backend.masks import click_regions as regions
 from backend.masks.click_opinion import one_thread
 from backend.masks.click_windows import LONGEST, cut_off, first_window, scaled, within
@@ -36,9 +43,7 @@ DEPTH = 5.0  # of a correction's depth: how far around it the net's new answer c
 ANYWHERE = 0.2  # share of the new answer elsewhere
 FEW = 0.012  # an object that fills less of its window than this gets a crop of its own
 LATER = 0.25  # the same once the object has been corrected: then its outline matters
-EXACT = 0.006  # of the long side: around a click its word is final
 MARGIN = 0.4  # of the object's box, on each side of its crop
-CONTRADICTION = 0.035  # of the long side: how far a click repairs what regions cannot tell apart
 
 
 def build(net: GraphNet, made: regions.Regions) -> Graph:
@@ -73,6 +78,7 @@ class Looked:
     rgb: np.ndarray
     windows: dict[Box, Known] = field(default_factory=dict)
     fine: dict[Box, click_fine.Fine] = field(default_factory=dict)
+    ahead: Box | None = None  # the window that corrections of the last answer will look at
 
 
 class GraphClick:
@@ -100,6 +106,32 @@ class GraphClick:
         control.check()
         return Embedding((height, width), looked)
 
+    def prepare(self, embedding: Embedding) -> None:
+        """Makes what corrections of the last answer will need, at best while nobody waits."""
+        looked: Looked = embedding.data
+        window, looked.ahead = looked.ahead, None
+        if window is not None:
+            self._detail(looked, window)
+
+    def glance(
+        self,
+        embedding: Embedding,
+        positives: tuple[Point, ...],
+        negatives: tuple[Point, ...] = (),
+        box: Box | None = None,
+    ) -> tuple[np.ndarray, bool]:
+        """As `predict` for a first click, and whether that was all: False = the object is so
+        small that `predict` would look again, closer, which takes longer."""
+        click_points.check(embedding.size, positives, negatives, box, None)
+        looked: Looked = embedding.data
+        window = first_window(embedding.size, positives, box)
+        found = self._ask(looked, window, positives, negatives, box, None)
+        few = FEW if len(positives) + len(negatives) < 2 else LATER
+        whole = self._closer(looked, window, found, positives, few) == window
+        if whole:
+            looked.ahead = self._closer(looked, window, found, positives, LATER)
+        return self._finished(looked, found, window, positives, negatives), whole
+
     def predict(
         self,
         embedding: Embedding,
@@ -111,6 +143,8 @@ class GraphClick:
         """H×W float32 in [0, 1], 0 far from the object. Raises BadInput (see click_points)."""
         click_points.check(embedding.size, positives, negatives, box, previous)
         looked: Looked = embedding.data
+        if previous is not None:
+            self.prepare(embedding)
         wrong = [] if previous is None else click_merge.contradicted(
             previous, positives, negatives)
         window = first_window(embedding.size, positives, box)
@@ -131,13 +165,18 @@ class GraphClick:
         late = bool(wrong) and len(positives) + len(negatives) > EARLY
         if previous is not None and before is not None and late:
             result = click_merge.merge(previous, found, before, looked.rgb, window, wrong)
-        else:
-            result = np.zeros(embedding.size, np.float32)
-            result[window.slices] = click_edges.full_size(found, looked.rgb[window.slices])
-        _obey(result, found, window, positives, negatives)
-        reach = max(1, round(EXACT * max(embedding.size)))
-        click_merge.fulfil(result, positives, negatives, reach)
-        return result
+            return click_obey.obeying(result, found, window, positives, negatives)
+        return self._finished(looked, found, window, positives, negatives)
+
+    @staticmethod
+    def _finished(
+        looked: Looked, found: np.ndarray, window: Box, positives: tuple[Point, ...],
+        negatives: tuple[Point, ...],
+    ) -> np.ndarray:
+        """The window's answer as the whole picture's, its edges refined."""
+        result = np.zeros(looked.rgb.shape[:2], np.float32)
+        result[window.slices] = click_edges.full_size(found, looked.rgb[window.slices])
+        return click_obey.obeying(result, found, window, positives, negatives)
 
     def _look(
         self, looked: Looked, window: Box, positives: tuple[Point, ...],
@@ -150,9 +189,9 @@ class GraphClick:
         first = previous is None and len(positives) + len(negatives) < 2
         crop = self._closer(looked, window, found, positives, FEW if first else LATER)
         if crop == window:
-            if first:  # what corrections will look at is made now, so that they are quick
-                later = self._closer(looked, window, found, positives, LATER)
-                self._detail(looked, later)
+            looked.ahead = None
+            if first:  # see prepare
+                looked.ahead = self._closer(looked, window, found, positives, LATER)
             return found, window, before
         scale = found.shape[1] / window.width
         x0, y0 = int((crop.x0 - window.x0) * scale), int((crop.y0 - window.y0) * scale)
@@ -160,7 +199,7 @@ class GraphClick:
                      x0 : x0 + max(1, int(crop.width * scale))]
         nearer = self._shrunk(looked, crop, previous)
         closer = self._ask(looked, crop, positives, negatives, box, nearer, part)
-        self._detail(looked, crop)
+        looked.ahead = crop
         if closer.max() > 0.5 and not cut_off(closer > 0.5, crop, window):
             return closer, crop, nearer
         return found, window, before
@@ -284,7 +323,7 @@ class GraphClick:
             pixels = click_opinion.at_first(pixels, known.small, adds[0], logits)
         elif logits is not None:
             pixels = click_opinion.later(pixels, logits)
-        _repair(pixels, known, adds, takes)
+        click_obey.repair(pixels, known.lab, adds, takes)
         keep = click_points.touched(pixels > 0.5, [Point(*p) for p in adds],
                                     None if drawn is None else scaled(box, window, sx, sy))
         rim = cv2.dilate(keep.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
@@ -338,51 +377,3 @@ def _holding(
         if max(known.width, known.height) < 2 * side:
             return known
     return None
-
-
-def _repair(
-    pixels: np.ndarray, known: Known, adds: list[tuple[int, int]], takes: list[tuple[int, int]],
-) -> None:
-    """Where the answer contradicts a click, the like-coloured pixels joined to it follow it, as
-    far as they are nearer to it than to a click of the other kind."""
-    h, w = pixels.shape
-    reach = max(2, round(CONTRADICTION * max(h, w)))
-    for clicks, others, value in ((adds, takes, 1.0), (takes, adds, 0.0)):
-        for x, y in clicks:
-            if (pixels[y, x] > 0.5) == (value > 0.5):
-                continue
-            y0, x0 = max(0, y - reach), max(0, x - reach)
-            part = (slice(y0, y + reach + 1), slice(x0, x + reach + 1))
-            lab = known.lab[part]
-            colour = known.lab[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].mean((0, 1))
-            ys, xs = np.mgrid[y0 : y0 + lab.shape[0], x0 : x0 + lab.shape[1]]
-            far = np.hypot(ys - y, xs - x)
-            like = (np.linalg.norm(lab - colour, axis=2) < 0.2) | (far < reach / 4)
-            like &= far <= reach
-            for ox, oy in others:
-                like &= far <= np.hypot(ys - oy, xs - ox)
-            like[y - y0, x - x0] = True
-            _, parts = cv2.connectedComponents(like.astype(np.uint8))
-            mine = parts == parts[y - y0, x - x0]
-            pixels[part][mine] = 0.1 + 0.8 * value
-
-
-def _obey(
-    result: np.ndarray, found: np.ndarray, window: Box, positives: tuple[Point, ...],
-    negatives: tuple[Point, ...],
-) -> None:
-    """Refining at full size may wash out a thin part that was clicked: there the answer before
-    it counts. `result` is the whole picture's, `found` the window's at its small size."""
-    reach = max(2, round(CONTRADICTION * max(window.width, window.height)))
-    for clicks, wanted in ((positives, True), (negatives, False)):
-        for x, y in clicks:
-            column, row = int(x), int(y)
-            inside = (window.x0 <= column < window.x1) and (window.y0 <= row < window.y1)
-            if not inside or (result[row, column] > 0.5) == wanted:
-                continue
-            x0, x1 = max(window.x0, column - reach), min(window.x1, column + reach + 1)
-            y0, y1 = max(window.y0, row - reach), min(window.y1, row + reach + 1)
-            sx, sy = found.shape[1] / window.width, found.shape[0] / window.height
-            xs = ((np.arange(x0, x1) - window.x0 + 0.5) * sx).astype(int)
-            ys = ((np.arange(y0, y1) - window.y0 + 0.5) * sy).astype(int)
-            result[y0:y1, x0:x1] = found[ys[:, None], xs[None]]

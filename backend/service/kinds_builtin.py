@@ -1,4 +1,4 @@
-"""The jobs of Clean Plate: clean, click, models_install."""
+"""The jobs of Clean Plate: clean, look, click, models_install."""
 
 from __future__ import annotations
 
@@ -76,6 +76,45 @@ def clean_answer(result: CleanResult, plate: np.ndarray | None) -> Answer:
 
 
 @dataclass(frozen=True)
+class LookJob:
+    image: StoredImage
+    model: str | None
+    device: str
+
+
+def _check_look(session: Session, arguments: dict[str, Any]) -> LookJob:
+    only(arguments, "image", "model", "device")
+    image = session.image(arguments.get("image"))
+    model = checks.model_name(arguments["model"]) if "model" in arguments else None
+    return LookJob(image, model, checks.device(arguments.get("device", "auto")))
+
+
+def _look(job: LookJob, context: Context, control: Control) -> Answer:
+    """Does what needs no click while nobody waits: before the first one the model is loaded and
+    the picture encoded, after it a model that can prepares for corrections."""
+    entry = context.store.entry("click", job.model)
+
+    def work(model: Any, scale: float) -> str:
+        with control.stage("click", "Looking at the picture"):
+            embedding = _embedding(job.image, model, control)
+            prepare = getattr(model, "prepare", None)
+            if prepare is not None:
+                prepare(embedding)
+        return str(model.description.device)
+
+    device = context.store.run("click", entry.name, control, work, job.device)
+    return Answer({"report": {"model": entry.name, "device": device}})
+
+
+def _embedding(image: StoredImage, model: Any, control: Control) -> Any:
+    """What the model knows of the picture, made once."""
+    key = (model.description.name, model.description.device)
+    if key not in image.embeddings:
+        image.embeddings[key] = model.encode(image.rgb8(), control)
+    return image.embeddings[key]
+
+
+@dataclass(frozen=True)
 class ClickJob:
     image: StoredImage
     positives: tuple[Point, ...]
@@ -84,10 +123,12 @@ class ClickJob:
     previous: int
     model: str | None
     device: str
+    glance: bool = False
 
 
 def _check_click(session: Session, arguments: dict[str, Any]) -> ClickJob:
-    only(arguments, "image", "positives", "negatives", "box", "previous", "model", "device")
+    only(arguments, "image", "positives", "negatives", "box", "previous", "model", "device",
+         "glance")
     image = session.image(arguments.get("image"))
     positives = checks.points(arguments.get("positives", ()), "positives")
     negatives = checks.points(arguments.get("negatives", ()), "negatives")
@@ -101,27 +142,28 @@ def _check_click(session: Session, arguments: dict[str, Any]) -> ClickJob:
     model = checks.model_name(arguments["model"]) if "model" in arguments else None
     previous = checks.integer(arguments.get("previous", 0), "previous", 0)
     device = checks.device(arguments.get("device", "auto"))
-    return ClickJob(image, positives, negatives, box, previous, model, device)
+    glance = checks.boolean(arguments.get("glance", False), "glance")
+    return ClickJob(image, positives, negatives, box, previous, model, device, glance)
 
 
 def _click(job: ClickJob, context: Context, control: Control) -> Answer:
     store, image = context.store, job.image
     entry = store.entry("click", job.model)
-    used = {}
+    used: dict[str, Any] = {"whole": True}
 
     def work(model: Any, scale: float) -> np.ndarray:
         used["device"] = model.description.device
-        key = (model.description.name, model.description.device)
         with control.stage("click", "Looking at the picture"):
-            if key not in image.embeddings:
-                image.embeddings[key] = model.encode(image.rgb8(), control)
+            embedding = _embedding(image, model, control)
             control.progress(0.9, "Finding the object")
             previous = image.answers.get(job.previous)
             if previous is not None:
                 previous = previous.astype(np.float32)
-            found = model.predict(
-                image.embeddings[key], job.positives, job.negatives, job.box, previous
-            )
+            glance = getattr(model, "glance", None)
+            if job.glance and glance is not None and previous is None:
+                found, used["whole"] = glance(embedding, job.positives, job.negatives, job.box)
+            else:
+                found = model.predict(embedding, job.positives, job.negatives, job.box, previous)
             if getattr(model, "explanation", ""):  # which instance was taken, and why
                 used["explanation"] = model.explanation
                 control.note(f"{model.explanation}.")
@@ -141,6 +183,7 @@ def _click(job: ClickJob, context: Context, control: Control) -> Answer:
     values = {
         "box": None if box is None else list(box),
         "found": box is not None,
+        "whole": used["whole"],
         "answer": image.remember(probability),
         "report": report,
     }
@@ -167,5 +210,6 @@ def _install(name: str, context: Context, control: Control) -> Answer:
 
 
 register(Kind("clean", _check_clean, _clean))
+register(Kind("look", _check_look, _look, interactive=True))
 register(Kind("click", _check_click, _click, interactive=True))
 register(Kind("models_install", _check_install, _install, lane=SIDE))

@@ -135,6 +135,13 @@ class Client:
         """`submit_clean` with its arguments in one value."""
         return self.submit_clean(*request)
 
+    def submit_look(
+        self, handle: ImageHandle, model: Optional[str] = None, device: str = "auto"
+    ) -> Job:
+        """Loads the click model and encodes a picture that `put_image` left in the backend, so
+        that its first click is answered at once. The job's result is a Reply with a report."""
+        return self.submit("look", image=handle, model=model, device=device)
+
     def submit_click(
         self,
         handle: ImageHandle,
@@ -144,15 +151,18 @@ class Client:
         previous: int = 0,
         model: Optional[str] = None,
         device: str = "auto",
+        glance: bool = False,
     ) -> Job:
         """Finds the object at the (x, y) points of a picture that `put_image` left there.
 
-        `previous`: the `answer` of the click before on the same object, 0 = none. Goes before
-        long jobs. The job's result is a ClickReply.
+        `previous`: the `answer` of the click before on the same object, 0 = none. `glance`: the
+        quickest answer, for an outline to show at once. Goes before long jobs. The job's result
+        is a ClickReply.
         """
         points = {"positives": tuple(positives), "negatives": tuple(negatives)}
         return self.submit(
-            "click", image=handle, box=box, previous=previous, model=model, device=device, **points
+            "click", image=handle, box=box, previous=previous, model=model, device=device,
+            glance=glance, **points
         )
 
     def submit_find(

@@ -136,6 +136,7 @@ def _reply(kind: str, values: Dict[str, Any], blocks: Dict[str, bytes]) -> Any:
             found=values["found"],
             answer=values["answer"],
             report=values["report"],
+            whole=values["whole"],
         )
     if kind == "find":
         items = [

@@ -72,12 +72,13 @@ class FakeJob:
         self.cancelled = self.released = False
         self.asked = 0
 
-    def status(self) -> Status:
+    def wait(self, timeout: float) -> Status:
         assert threading.current_thread() is not threading.main_thread()
         self.asked += 1
         if self.client.lost:
             raise BackendError("The backend ended.", "last line of the log")
         if self.client.hold.is_set() or self.asked <= self.client.steps:
+            time.sleep(min(timeout, 0.005))
             return Status("running", "fill", 0.5, "Filling")
         return Status("done", "", 1.0, "")
 

@@ -85,7 +85,21 @@ class Krita:
     def start(self, *files: Path) -> None:
         self.environment["DISPLAY"] = self._start_display()
         self.wait(self._display_answers, "the display answers")
-        log = (self.folder / "krita.log").open("wb")
+        self._start_krita(*files)
+
+    def restart(self) -> None:
+        """The user quits Krita, by its own menu entry, and starts it again."""
+        krita = self._processes[-1]
+        self.ask("close_all()\n"
+                 "from PyQt5.QtCore import QTimer\n"
+                 "QTimer.singleShot(0, app.action('file_quit').trigger)")
+        self.wait(lambda: krita.poll() is not None, "Krita quits", START_SECONDS)
+        self._processes.remove(krita)
+        self._probe.unlink(missing_ok=True)
+        self._start_krita()
+
+    def _start_krita(self, *files: Path) -> None:
+        log = (self.folder / "krita.log").open("ab")
         self._spawn(*self.place.command("krita", "--nosplash", *map(str, files)), log=log)
         self.wait(self._answers, "Krita starts", START_SECONDS)
         self.ask(HELPERS)
@@ -100,7 +114,7 @@ class Krita:
                     process.wait(10)
                 except subprocess.TimeoutExpired:
                     process.kill()
-                    process.wait(10)
+                    process.wait(START_SECONDS)  # its memory is given back, page by page
         self.stop_backend()
 
     def ask(self, code: str, **values: Any) -> Any:

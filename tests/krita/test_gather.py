@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 from conftest import RAFT, SEARCH_SECONDS, Editor
 
@@ -20,7 +23,7 @@ def click_with(editor: Editor, key: str, x: int, y: int) -> None:
 
 def settled(editor: Editor, steps: int) -> None:
     editor.wait_for(f"len(controller()._picking.steps) == {steps} and "
-                    "controller()._picking._work is None", SEARCH_SECONDS)
+                    "not controller()._picking.busy", SEARCH_SECONDS)
 
 
 @pytest.fixture
@@ -54,6 +57,39 @@ def test_clicks_add_take_away_take_back_and_fill(armed: Editor) -> None:
     assert (armed.mask("Object mask") == mask).all(), "as it was gathered"
     plate = armed.decode(armed.eval("raw(layer('Clean Plate: Background').childNodes()[0])"))
     assert (source != plate).any(axis=2)[mask].mean() > 0.7
+
+
+def test_one_click_can_still_be_changed(armed: Editor) -> None:
+    """The outline stands while the clicked object is removed; a Shift-click holds that and goes
+    on gathering, and Enter removes all of it."""
+    armed.trigger("cleanplate_remove_clicked")
+    armed.wait_for("controller()._picking._sight.handle is not None", SEARCH_SECONDS)
+    pid = armed.backend_pid()
+    assert pid is not None
+    # The backend stops as soon as the removal begins: it cannot end before the next click.
+    armed.ask("import os, signal\n"
+              "launched = []\n"
+              "def halt(work):\n"
+              "    launched.append(work)\n"
+              "    if len(launched) == 1: os.kill(pid, signal.SIGSTOP)\n"
+              "controller().started.connect(halt)", pid=pid)
+    try:
+        armed.click(*at(armed, *WOMAN))
+        armed.wait_for("len(launched) == 1", SEARCH_SECONDS)
+        assert armed.eval("len(controller()._picking.picker.outline)") > 10
+        armed.screenshot("one_click_outline")
+        click_with(armed, "shift", WOMAN[0], WOMAN[1] + 20)
+        armed.wait_for("not controller().runs and len(controller()._picking.steps) == 2")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        armed.ask("controller().started.disconnect(halt)")
+    settled(armed, 2)
+    assert len(armed.eval("tree()")) == 1
+    armed.canvas_key("Return")
+    assert "Removed" in armed.finish()
+    mask = armed.mask("Object mask")
+    assert mask[WOMAN[1], WOMAN[0]] and mask[WOMAN[1] + 20, WOMAN[0]]
+    armed.undo(layers=1)
 
 
 def test_gathering_looks_at_the_visible_image_where_that_is_the_source(armed: Editor) -> None:

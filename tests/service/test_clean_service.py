@@ -206,6 +206,26 @@ def test_clicks_on_a_picture_that_stays_in_the_backend(client):
         )
 
 
+def test_a_glance_says_whether_a_closer_look_would_tell_more(client):
+    """The picture is looked at before the first click; the outline of a small object comes in
+    two steps, each naming the same object."""
+    image, inside = ball(960, 720)
+    handle = client.put_image(image)
+    assert client.submit_look(handle).result().values["report"]["device"] == "cpu"
+    glance = client.submit_click(handle, [(90.5, 60.5)], glance=True).result()
+    assert glance.found and not glance.whole, "26 of 960 pixels are few"
+    closer = client.submit_click(handle, [(90.5, 60.5)]).result()
+    assert closer.whole
+
+    def overlap(reply):
+        mask = np.frombuffer(reply.mask, np.uint8).reshape(inside.shape) > 0
+        return (mask & inside).sum() / (mask | inside).sum()
+
+    assert overlap(closer) > 0.7 and overlap(glance) > 0.4
+    client.submit_look(handle).result()  # prepares for corrections
+    client.drop_image(handle)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -215,6 +235,7 @@ def test_clicks_on_a_picture_that_stays_in_the_backend(client):
         ({"positives": [(5.0, 5.0)], "box": (9, 9, 9, 9)}, "empty"),
         ({"positives": [(5.0, 5.0)], "previous": -1}, "previous"),
         ({"positives": [(5.0, 5.0)], "model": "x/y"}, "model"),
+        ({"positives": [(5.0, 5.0)], "glance": 1}, "glance"),
     ],
 )
 def test_wrong_clicks_are_refused(client, arguments, message):

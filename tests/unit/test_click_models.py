@@ -143,6 +143,26 @@ def test_graph_keeps_its_windows() -> None:
     assert all(embedding.data.windows[k] is v for k, v in windows.items())
 
 
+def test_graph_prepares_for_corrections_while_nobody_waits() -> None:
+    rgb, mask = disk()
+    inside = mask > 0
+    click = GraphClick(GraphNet(), "click-builtin")
+    # What the net would say of the disk, so that this needs no weights.
+    click._ask = lambda looked, window, *rest: cv2.resize(  # type: ignore[method-assign]
+        inside[window.slices].astype(np.float32),
+        click._window(looked, window).labels.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    embedding = click.encode(rgb, Control())
+    before = len(embedding.data.fine)
+    found, whole = click.glance(embedding, (Point(80, 60),))
+    assert whole and ((found > 0.5) & inside).sum() > 0.9 * inside.sum()
+    assert len(embedding.data.fine) == before, "not while the outline is waited for"
+    click.prepare(embedding)
+    assert embedding.data.ahead is None
+    prepared = dict(embedding.data.fine)
+    click.predict(embedding, (Point(80, 60),), (Point(3, 3),), None, found)
+    assert all(embedding.data.fine[k] is v for k, v in prepared.items())
+
+
 def test_a_cancel_stops_encoding() -> None:
     from backend.values import Cancelled
 

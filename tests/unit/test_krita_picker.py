@@ -138,14 +138,35 @@ def lines(glass: Any) -> int:
 
 def test_a_pen_takes_the_object_too(armed: Any) -> None:
     _, glass, said = armed
-    device = QPointingDevice.primaryPointingDevice()
-    for kind, pressure in ((QEvent.Type.TabletPress, 0.5), (QEvent.Type.TabletRelease, 0.0)):
-        event = QTabletEvent(kind, device, QPointF(110.5, 60.5), QPointF(110.5, 60.5), pressure,
-                             0, 0, 0.0, 0.0, 0.0, PLAIN, LEFT,
-                             LEFT if pressure else Qt.MouseButton.NoButton)
-        QApplication.sendEvent(glass, event)
-        assert event.isAccepted()
-    assert said == [(picker.Mode.NEW, 50.25, 30.25)]
+    pen(glass, QEvent.Type.TabletPress, 110.5, 60.5)
+    pen(glass, QEvent.Type.TabletRelease, 110.5, 60.5, Qt.KeyboardModifier.ShiftModifier)
+    assert said == [(picker.Mode.ADD, 50.25, 30.25)]
+
+
+def test_a_pen_draws_a_box(armed: Any) -> None:
+    _, glass, said = armed
+    pen(glass, QEvent.Type.TabletPress, 30, 20)
+    pen(glass, QEvent.Type.TabletMove, 80, 50)
+    pen(glass, QEvent.Type.TabletRelease, 110, 60)
+    assert said == [("box", 10.0, 10.0, 50.0, 30.0)]
+
+
+def pen(glass: Any, kind: QEvent.Type, x: float, y: float, modifiers: Any = PLAIN) -> None:
+    down = kind != QEvent.Type.TabletRelease
+    event = QTabletEvent(
+        kind, QPointingDevice.primaryPointingDevice(), QPointF(x, y), QPointF(x, y), 0.5 * down,
+        0, 0, 0.0, 0.0, 0.0, modifiers,
+        Qt.MouseButton.NoButton if kind == QEvent.Type.TabletMove else LEFT,
+        LEFT if down else Qt.MouseButton.NoButton)
+    QApplication.sendEvent(glass, event)
+    assert event.isAccepted()
+
+
+def test_touch_goes_to_the_canvas_below(armed: Any) -> None:
+    """Qt gives a touch to the nearest widget that accepts it."""
+    view, glass, _ = armed
+    assert not glass.testAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
+    assert glass.parent() is view.widget
 
 
 @pytest.mark.parametrize(("key", "meaning"), [

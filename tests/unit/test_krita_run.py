@@ -308,7 +308,9 @@ def test_a_click_outside_the_selection_is_told(
     monkeypatch.setattr(load("results"), "CONTEXT", 2)
     doc = photo(editor)
     doc.chosen = fake.Selection(30, 30, np.full((4, 4), 255, np.uint8))
-    request = actions.click_request(2.5, 3.5, load("preferences").Preferences())
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[3, 2] = 255
+    request = actions.mask_request(mask.tobytes(), load("preferences").Preferences())
     work = run.Run(document.Document.active(), backend.Backend(), request)
     said: list[str] = []
     work.nothing.connect(said.append)

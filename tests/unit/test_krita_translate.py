@@ -36,6 +36,43 @@ def texts() -> set[str]:
     return found
 
 
+SHOWING = {
+    "setText", "setWindowTitle", "setToolTip", "setTitle", "setSuffix", "setPlaceholderText",
+    "setSpecialValueText", "setHeaderLabels", "QPushButton", "QLabel", "QCheckBox", "QGroupBox",
+    "QMenu", "addRow", "addItem", "addTab", "show_hint", "show_text", "show_message", "show_error",
+    "CannotRead", "Nothing", "NoGroup", "_tell", "_nothing", "createAction", "emit",
+}
+THE_SAME_EVERYWHERE = {" px", "filter"}  # a unit, and the place of a menu
+NAMES = re.compile(r"[a-z_]*$")  # ids of actions and stages
+
+
+def shown_without_translation(source: str) -> list[str]:
+    """Constant texts that go straight to something the user sees."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if name not in SHOWING:
+            continue
+        for argument in node.args:
+            parts = argument.elts if isinstance(argument, (ast.List, ast.Tuple)) else [argument]
+            for part in parts:
+                part = part.left if isinstance(part, ast.BinOp) else part
+                pieces = part.values if isinstance(part, ast.JoinedStr) else [part]
+                texts = [p.value for p in pieces if isinstance(p, ast.Constant)]
+                found += [t for t in texts if isinstance(t, str) and not NAMES.match(t)
+                          and t not in THE_SAME_EVERYWHERE]
+    return found
+
+
+def test_nothing_is_shown_without_the_translation_function() -> None:
+    assert shown_without_translation('box.setText("Fill (%d)" % 3); box.setText("Go on")') == [
+        "Fill (%d)", "Go on"]
+    for path in PLUGIN.glob("*.py"):
+        assert shown_without_translation(path.read_text()) == [], path.name
+
+
 def test_there_are_german_and_chinese() -> None:
     assert [path.stem for path in CATALOGUES] == ["de", "zh"]
 

@@ -103,7 +103,7 @@ def test_review_stays_inside_the_selection(
 
 def test_a_click_needs_no_review(editor: Any, client: Any) -> None:
     photo(editor)
-    request = actions.click_request(5.0, 5.0, CHOICE)
+    request = actions.mask_request(middle(WIDTH, HEIGHT).tobytes(), CHOICE)
     work = run.Run(document.Document.active(), backend.Backend(), request, False, True)
     assert "done" in follow(work) and len(client.requests) == 1
 

@@ -83,12 +83,6 @@ def request(name: str, choice: Preferences, what: Optional[Dict[str, bool]] = No
     return Request(title(name), wanted, needs_selection=fills, fills_selection=fills)
 
 
-def click_request(x: float, y: float, choice: Preferences) -> Request:
-    """Removes the object at the pixel (x, y)."""
-    wanted = options(choice, text=False, people=False, clicks=((x, y),))
-    return Request(title(REMOVE_CLICKED), wanted)
-
-
 def mask_request(mask: bytes, choice: Preferences) -> Request:
     """Removes what the user gathered by clicks; `mask` covers the canvas."""
     wanted = options(choice, text=False, people=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional
+from typing import Any, Dict, List, Optional
 
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Krita
 
@@ -26,6 +26,41 @@ _BUTTONS = (
 _WHAT = (("text", "Text"), ("people", "People"), ("unknown", "Unknown objects"))
 
 
+class What(QtWidgets.QWidget):
+    """What the large button removes. Shows the user's choice whenever it appears, and keeps every
+    change at once; another window's docker may have made one meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        row = QtWidgets.QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        self._boxes = {}
+        for name, text in _WHAT:
+            box = QtWidgets.QCheckBox(tr(text))
+            box.setObjectName("cleanplate_docker_" + name)
+            box.clicked.connect(
+                lambda checked, name=name: preferences.save(
+                    preferences.load()._replace(**{name: checked})
+                )
+            )
+            row.addWidget(box)
+            self._boxes[name] = box
+        row.addStretch(1)
+        self.load()
+
+    def ticked(self) -> Dict[str, bool]:
+        return {name: box.isChecked() for name, box in self._boxes.items()}
+
+    def load(self) -> None:
+        chosen = preferences.load()
+        for name, box in self._boxes.items():
+            box.setChecked(getattr(chosen, name))
+
+    def showEvent(self, event: Any) -> None:
+        self.load()
+        super().showEvent(event)
+
+
 class CleanPlateDocker(DockWidget):
     """One in each window; finds its window's controller when a button is pressed."""
 
@@ -39,7 +74,8 @@ class CleanPlateDocker(DockWidget):
         body = QtWidgets.QWidget()
         layout = QtWidgets.QVBoxLayout(body)
         layout.addWidget(self._remove_button())
-        layout.addLayout(self._what_row())
+        self._what = What()
+        layout.addWidget(self._what)
         layout.addLayout(self._progress_row())
         self._status = QtWidgets.QLabel()
         self._status.setObjectName("cleanplate_docker_status")
@@ -86,7 +122,7 @@ class CleanPlateDocker(DockWidget):
     def _remove(self) -> None:
         controller = self._controller()
         if controller is not None:
-            controller.remove({name: box.isChecked() for name, box in self._boxes.items()})
+            controller.remove(self._what.ticked())
 
     def _remove_button(self) -> QtWidgets.QPushButton:
         button = QtWidgets.QPushButton(tr("Remove"))
@@ -97,24 +133,6 @@ class CleanPlateDocker(DockWidget):
         button.setFont(font)
         button.clicked.connect(lambda checked=False: self._remove())
         return button
-
-    def _what_row(self) -> QtWidgets.QHBoxLayout:
-        chosen = preferences.load()
-        row = QtWidgets.QHBoxLayout()
-        self._boxes = {}
-        for name, text in _WHAT:
-            box = QtWidgets.QCheckBox(tr(text))
-            box.setObjectName("cleanplate_docker_" + name)
-            box.setChecked(getattr(chosen, name))
-            box.toggled.connect(self._save)
-            row.addWidget(box)
-            self._boxes[name] = box
-        row.addStretch(1)
-        return row
-
-    def _save(self, *changed: Any) -> None:
-        ticked = {name: box.isChecked() for name, box in self._boxes.items()}
-        preferences.save(preferences.load()._replace(**ticked))
 
     def _button(self, text: str, name: str, large: bool = True) -> QtWidgets.QPushButton:
         button = QtWidgets.QPushButton(text)

@@ -133,12 +133,13 @@ class Controller(QObject):
         run.to_review.connect(lambda findings: self._review(run, findings))
         return run if self.launch(run) else None
 
-    def launch(self, work: Work) -> bool:
-        """Starts a piece of work with its panel. One at a time for each document."""
-        self.disarm()
+    def launch(self, work: Work, stay_armed: bool = False) -> Optional[Panel]:
+        """Starts a piece of work; its panel. None when the document is still being worked on."""
+        if not stay_armed:
+            self.disarm()
         if any(r.state is State.WORKING and r.document == work.document for r in self.runs):
             self._tell(work.title, tr("Clean Plate is still working on this document."))
-            return False
+            return None
         panel = self._panels().add(work.title)
         work.progress.connect(panel.show_progress)
         work.done.connect(lambda text: panel.show_message(text, len(text) > 200))
@@ -149,7 +150,7 @@ class Controller(QObject):
         self.runs.append(work)
         self.started.emit(work)
         work.start()
-        return True
+        return panel
 
     def _review(self, run: Run, findings: List[Finding]) -> None:
         """Shows what was found; the run ends without a change when the user leaves."""
@@ -170,7 +171,7 @@ class Controller(QObject):
             return
         purpose = Purpose.SELECT if name == actions.SELECT_CLICKED else Purpose.REMOVE
         picking = Picking(canvas, document, self._backend, purpose, preferences.load())
-        picking.taken.connect(lambda x, y: self._clicked(document, x, y))
+        picking.taken.connect(lambda mask: self._take(picking, mask))
         picking.gathered.connect(lambda mask: self._gathered(document, purpose, mask))
         picking.failed.connect(lambda *error: self._fail(actions.title(name), *error))
         picking.ended.connect(self._left)
@@ -190,8 +191,24 @@ class Controller(QObject):
         self._settings.show()
         self._settings.raise_()
 
-    def _clicked(self, document: Document, x: float, y: float) -> None:
-        self.run(document, actions.click_request(x, y, preferences.load()))
+    def _take(self, picking: Picking, mask: bytes) -> None:
+        """One click: the object goes under its outline, unless the user changes what is taken."""
+        choice = preferences.load()
+        request = actions.mask_request(mask, choice)
+        run = Run(picking.document, self._backend, request, choice.visible)
+        panel = self.launch(run, stay_armed=True)
+        if panel is None:
+            picking.finish()
+            return
+
+        def hold() -> None:
+            run.cancel()
+            if run.state is State.CANCELLED and alive(panel):
+                panel.dismiss()
+
+        picking.held.connect(hold)
+        picking.ended.connect(run.cancel)  # Esc
+        run.ended.connect(picking.finish)
 
     def _gathered(self, document: Document, purpose: Purpose, mask: bytes) -> None:
         if purpose is Purpose.SELECT:

@@ -63,8 +63,7 @@ class Glass(QtWidgets.QWidget):
 
     def _paint(self, painter: QtGui.QPainter) -> None:
         self._paint_outline(painter)
-        if self._text:
-            self._paint_text(painter)
+        self._paint_text(painter)
 
     def _follow_view(self) -> None:
         view = self._canvas.to_widget()
@@ -84,6 +83,8 @@ class Glass(QtWidgets.QWidget):
             painter.drawLines(lines)
 
     def _paint_text(self, painter: QtGui.QPainter) -> None:
+        if not self._text:
+            return
         style = QtGui.QTextOption(Qt.AlignmentFlag.AlignCenter)  # wraps on a narrow canvas
         room = QRectF(0, 0, max(120, self.width() - 48), self.height())
         size = painter.boundingRect(room, self._text, style)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from . import pixels
 from .backend import Backend
 from .canvas import Canvas
-from .client import ClickReply, Image, ImageHandle
-from .document import CannotRead, Document, needs_conversion, rgba_space
+from .client import ClickReply
+from .document import Document
+from .glass import Segments
 from .picker import Mark, Mode, Picker
 from .preferences import Preferences
 from .qt import QObject, QTimer, Signal
-from .task import Steps, Task
+from .sight import Sight
+from .task import Task
 from .translate import tr
-from .values import Bounds, Source
+from .values import Bounds
 
 Box = Tuple[int, int, int, int]
+REST_MS = 600  # that the glass stays once the object is gone, so that a late click paints nothing
+MOST_ANSWERS = 16
 
 
 class Purpose(Enum):
@@ -32,14 +36,28 @@ class Step(NamedTuple):
     box: Optional[Box]
 
 
+class Answer(NamedTuple):
+    """What the backend found for some steps. `number` names it for the next click there."""
+
+    mask: Optional[bytes]
+    outline: Segments
+    number: int
+    whole: bool
+
+
+Steps = Tuple[Step, ...]
+
+
 class Picking(QObject):
     """The armed canvas of one window, from the menu entry to Enter or Esc.
 
-    A plain first click with the purpose REMOVE is `taken` at once. Everything else gathers: the
-    picture is left in the backend, each step asks it for the object and shows its outline.
+    The picture goes to the backend at once; each step asks it for the object and shows its
+    outline. A plain first click with the purpose REMOVE is `taken` as soon as its outline stands.
+    The canvas stays armed until that is done: a further step is `held` and goes on gathering.
     """
 
-    taken = Signal(float, float)  # one click: x, y
+    taken = Signal(bytes)  # one click: as `gathered`, but the canvas stays armed
+    held = Signal()  # what was taken shall not be removed as it was
     gathered = Signal(bytes)  # Enter: one byte a pixel of the canvas, 255 = the object
     failed = Signal(str, str)
     ended = Signal()
@@ -55,22 +73,40 @@ class Picking(QObject):
         super().__init__()
         self.document = document
         self.steps: List[Step] = []
-        self.mask: Optional[bytes] = None
         self._backend = backend
         self._purpose = purpose
         self._choice = choice
-        self._handle: Optional[ImageHandle] = None
+        self._answers: Dict[Steps, Answer] = {}
         self._work: Any = None
-        self._stale = False
         self._entered = False
+        self._at_once = False  # the object goes as soon as its outline stands
+        self._taking = False
+        self._done = False
         self._gathering = purpose is Purpose.SELECT
-        self._bounds = document.bounds
         self.picker = Picker(canvas, self._first_hint())
         self.picker.picked.connect(self._picked)
         self.picker.boxed.connect(self._boxed)
         self.picker.taken_back.connect(self._take_back)
         self.picker.confirmed.connect(self._confirm)
         self.picker.left.connect(self.end)
+        self._sight = Sight(document, backend, choice)
+        self._sight.ready.connect(self._ask)
+        self._sight.unreadable.connect(lambda text: self.picker and self.picker.show_hint(text))
+        self._sight.failed.connect(self._failed)
+        QTimer.singleShot(0, lambda: self.picker and self._sight.look())
+
+    @property
+    def mask(self) -> Optional[bytes]:
+        """The object as the outline shows it; None when there is none, or not yet."""
+        answer = self._answer()
+        return answer.mask if answer is not None else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether an outline is on its way."""
+        answer = self._answer()
+        unknown = answer is None or not answer.whole
+        return bool(self.steps) and (self._work is not None or unknown)
 
     def end(self) -> None:
         """Leaves the canvas as it was. Harmless when done twice."""
@@ -80,10 +116,16 @@ class Picking(QObject):
         picker.disarm()
         if self._work is not None:
             self._work.cancel()
-        if self._handle is not None:
-            handle, backend = self._handle, self._backend
-            Task(lambda task: backend.client().drop_image(handle)).start()
+        self._sight.leave()
         self.ended.emit()
+
+    def finish(self) -> None:
+        """What was taken is gone, or is not to be had."""
+        if self._taking and self.picker is not None:
+            self._done = True
+            self.picker.show_marks([], [])
+            self.picker.show_hint("")
+            QTimer.singleShot(REST_MS, self.end)
 
     def _first_hint(self) -> str:
         if self._purpose is Purpose.SELECT:
@@ -96,152 +138,161 @@ class Picking(QObject):
                 "Shift-click adds, Alt-click takes away, a drag draws a box, Backspace goes back. "
                 "Enter selects it, Esc leaves."
             )
+        if self._taking:
+            return tr(
+                "Removing it. Not quite right? Shift-click adds, Alt-click takes away. Esc leaves."
+            )
         return tr(
             "Shift-click adds, Alt-click takes away, a drag draws a box, Backspace goes back. "
             "Enter removes it, Esc leaves."
         )
 
     def _picked(self, x: float, y: float, mode: Mode) -> None:
-        if mode is Mode.NEW and not self._gathering:
-            self.end()
-            self.taken.emit(x, y)
+        if mode is Mode.REMOVE and not self.steps:
+            self.picker.show_hint(tr("Click the object first, then Alt-click what is not of it."))
             return
         if mode is Mode.NEW:
             self.steps = []
-        elif mode is Mode.REMOVE and not self.steps:
-            self.picker.show_hint(tr("Click the object first, then Alt-click what is not of it."))
-            return
-        self._add(Step(Mark(x, y, mode is not Mode.REMOVE), None))
+            self._at_once = not self._gathering
+        self._add(Step(Mark(x, y, mode is not Mode.REMOVE), None), mode is not Mode.NEW)
 
     def _boxed(self, x0: float, y0: float, x1: float, y1: float) -> None:
         box = (int(x0), int(y0), int(x1 + 0.999), int(y1 + 0.999))
         self.steps = [step for step in self.steps if step.box is None]
-        self._add(Step(None, box))
+        self._add(Step(None, box), True)
+
+    def _add(self, step: Step, gathers: bool) -> None:
+        if self._done or (not self.steps and not self._sight.look()):
+            return
+        if self._sight.handle is None:  # another picture than the one that was clicked before
+            self._answers.clear()
+        if gathers:
+            self._gathering, self._at_once = True, False
+        self.steps.append(step)
+        self._changed()
 
     def _take_back(self) -> None:
-        if self.steps:
+        if self.steps and not self._done:
+            self._at_once = False
             self.steps.pop()
             self._changed()
 
     def _confirm(self) -> None:
-        if self._work is not None:
+        if self._taking or self._done:
+            return  # it goes already
+        answer = self._answer()
+        if self.steps and (answer is None or not answer.whole):
             self._entered = True  # Enter takes the outline that is on its way
-        elif self.mask is not None:
-            mask = self.mask
+        elif answer is not None and answer.mask is not None:
             self.end()
-            self.gathered.emit(mask)
+            self.gathered.emit(answer.mask)
         else:
             self.picker.show_hint(self._first_hint())
 
-    def _add(self, step: Step) -> None:
-        self._gathering = True
-        self.steps.append(step)
-        self._changed()
-
     def _changed(self) -> None:
-        marks = [step.mark for step in self.steps if step.mark is not None]
+        """The steps are other ones."""
+        self._entered = False
+        if self._taking:
+            self._taking = False
+            self.held.emit()
+        marks = self._marks()
         if not any(mark.positive for mark in marks) and not any(s.box for s in self.steps):
-            self.steps, self.mask = [], None
+            self.steps = []
             self.picker.show_marks([], [])
             self.picker.show_hint(self._first_hint())
-            return
-        self.picker.show_marks(marks, self.picker.outline)
-        self.picker.show_hint(tr("Looking at the clicked object") + "…")
-        self._stale = True
-        if self._work is None:
-            self._ask()
+        elif self._answer() is not None:
+            self._show()
+        else:
+            self.picker.show_marks(marks, self.picker.outline)
+            self.picker.show_hint(tr("Looking at the clicked object") + "…")
+        self._ask()
 
     def _ask(self) -> None:
-        """Asks for the object at all steps; steps that come meanwhile ask once more."""
-        self._stale = False
-        if self._handle is None:
-            self._read()
+        """Asks for the object at all steps; steps that come meanwhile are asked for then."""
+        handle, key = self._sight.handle, tuple(self.steps)
+        known = self._answers.get(key)
+        if self._work is not None or handle is None or not key or (known and known.whole):
             return
-        marks = [step.mark for step in self.steps if step.mark is not None]
+        marks = self._marks()
         positives = [(m.x, m.y) for m in marks if m.positive]
         negatives = [(m.x, m.y) for m in marks if not m.positive]
         box = next((step.box for step in self.steps if step.box is not None), None)
-        handle, backend, choice = self._handle, self._backend, self._choice
+        before = self._answers.get(key[:-1])
+        previous = before.number if before is not None and before.mask is not None else 0
+        backend, choice = self._backend, self._choice
         width, height = handle.image.width, handle.image.height
 
-        def work(task: Task) -> Any:
+        def work(task: Task) -> Answer:
             job = backend.client(task.report).submit_click(
                 handle,
                 positives,
                 negatives,
                 box,
+                previous,
                 model=choice.models.get("click"),
                 device=choice.device,
+                glance=known is None and not previous,
             )
             reply: ClickReply = task.wait(job)
             if not reply.found or reply.box is None:
-                return None, []
+                return Answer(None, [], reply.answer, reply.whole)
             x0, y0, x1, y1 = reply.box
             around = Bounds(x0, y0, x1 - x0, y1 - y0)
             inside = pixels.cropped(reply.mask, Bounds(0, 0, width, height), around, 1)
-            return reply.mask, pixels.edges(inside, around)
+            outline = pixels.edges(inside, around)
+            return Answer(reply.mask, outline, reply.answer, reply.whole)  # type: ignore[arg-type]
 
-        self._start(work, self._found)
-
-    def _found(self, answer: Any) -> None:
-        self.mask, outline = answer
-        if self.picker is None:
-            return
-        self.picker.show_marks([s.mark for s in self.steps if s.mark is not None], outline)
-        if self.mask is None:
-            self.picker.show_hint(tr("Nothing found there. Click elsewhere, or press Esc."))
-        else:
-            self.picker.show_hint(self._next_hint())
-
-    def _read(self) -> None:
-        """Leaves the source in the backend, once."""
-        try:
-            source = self.document.read(self._choice.visible)
-        except CannotRead as problem:
-            self.picker.show_hint(str(problem))
-            return
-        if not needs_conversion(source.space):
-            self._put(source, source.pixels)
-            return
-        steps = Steps(
-            self.document.convert(source.pixels, source.bounds, source.space, rgba_space(source))
-        )
-        steps.done.connect(lambda converted: self._put(source, converted))
-        steps.failed.connect(self._failed)
-        self._work = steps.start()
-
-    def _put(self, source: Source, data: Any) -> None:
-        bounds, backend = source.bounds, self._backend
-        image = Image(bounds.width, bounds.height, 4, source.sent_depth, "BGRA", data)
-
-        def work(task: Task) -> Any:
-            return backend.client(task.report).put_image(image)
-
-        self._start(work, self._placed)
-
-    def _placed(self, handle: ImageHandle) -> None:
-        self._handle = handle
-        self._stale = True
-
-    def _start(self, work: Any, then: Any) -> None:
         task = Task(work)
-        task.done.connect(then)
+        task.done.connect(lambda answer: self._found(handle, key, answer))
         task.failed.connect(self._failed)
         task.ended.connect(self._next)
         self._work = task.start()
 
+    def _found(self, handle: Any, key: Steps, answer: Answer) -> None:
+        if self.picker is None or handle is not self._sight.handle:
+            return
+        while len(self._answers) >= MOST_ANSWERS:
+            del self._answers[next(iter(self._answers))]
+        self._answers[key] = answer
+        if key == tuple(self.steps):
+            self._show()
+
+    def _show(self) -> None:
+        """The outline of the present steps, and what follows from it."""
+        answer = self._answer()
+        assert answer is not None
+        take = self._at_once and answer.whole and answer.mask is not None
+        if answer.whole:
+            self._at_once, self._taking = False, take
+        self.picker.show_marks(self._marks(), answer.outline)
+        if answer.mask is not None:
+            self.picker.show_hint(self._next_hint())
+        elif answer.whole:
+            self.picker.show_hint(tr("Nothing found there. Click elsewhere, or press Esc."))
+        if take:
+            self.taken.emit(answer.mask)
+
     def _next(self) -> None:
-        """After a piece of work: what came meanwhile, or what Enter waits for."""
+        """After an answer: what came meanwhile, or what Enter waits for."""
         self._work = None
         if self.picker is None:
             return
-        if self._stale:
+        answer = self._answer()
+        if self.steps and (answer is None or not answer.whole):
             self._ask()
         elif self._entered:
             self._entered = False
             self._confirm()
+        elif answer is not None and not self._taking:
+            self._sight.prepare()
+
+    def _answer(self) -> Optional[Answer]:
+        return self._answers.get(tuple(self.steps)) if self.steps else None
+
+    def _marks(self) -> List[Mark]:
+        return [step.mark for step in self.steps if step.mark is not None]
 
     def _failed(self, message: str, details: str) -> None:
-        self._stale = self._entered = False
+        self._entered = self._at_once = False
         self.failed.emit(message, details)
         QTimer.singleShot(0, self.end)

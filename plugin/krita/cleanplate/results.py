@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from . import pixels
 from .client import CleanReply, Image
@@ -54,13 +54,14 @@ def prepare(source: Source, request: Request) -> Prepared:
         sent = pixels.cropped(sent, source.bounds, box, size)
     image = Image(box.width, box.height, 4, source.sent_depth, "BGRA", sent)
     options = dict(request.options)
-    options["clicks"] = tuple(_inside(click, box) for click in options.get("clicks", ()))
     mask, limit = (coverage, None) if request.fills_selection else (None, coverage)
     objects = None
     if request.mask is not None:
         objects = pixels.cropped(request.mask, source.bounds, box, 1)
         if limit is not None:
             objects = pixels.both(objects, limit)
+            if objects.count(0) == len(objects):
+                raise Nothing(tr("That lies outside the selection. Deselect, or click inside it."))
     return Prepared(image, box, options, mask, limit, kind == "opaque", objects)
 
 
@@ -198,14 +199,6 @@ def mask_layer(name: str, mask: Optional[bytes], box: Bounds, role: str) -> Laye
         return Layer(name, around, None, MASK_SPACE, False, role=role)
     inside = pixels.cropped(mask, box, around, 1)
     return Layer(name, around, qbytes(pixels.white(inside)), MASK_SPACE, False, role=role)
-
-
-def _inside(click: Tuple[float, float], box: Bounds) -> Tuple[float, float]:
-    """The click in pixels of the part that is sent."""
-    x, y = click[0] - box.x, click[1] - box.y
-    if not (0 <= x < box.width and 0 <= y < box.height):
-        raise Nothing(tr("That lies outside the selection. Deselect, or click inside it."))
-    return x, y
 
 
 def _covered(source: Source, box: Bounds) -> bytes:

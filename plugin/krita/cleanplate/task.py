@@ -59,11 +59,10 @@ class Task(QObject):
                 if self.cancelled:
                     job.cancel()
                     raise JobCancelled(tr("Cancelled; nothing was changed."))
-                status = job.status()
+                status = job.wait(POLL_SECONDS)
                 self.report(status.stage or status.state, status.fraction, status.text)
                 if status.ended:
                     return job.result()
-                self._cancelled.wait(POLL_SECONDS)
         finally:
             job.release()
 
