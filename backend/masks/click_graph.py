@@ -119,18 +119,17 @@ class GraphClick:
         positives: tuple[Point, ...],
         negatives: tuple[Point, ...] = (),
         box: Box | None = None,
-    ) -> tuple[np.ndarray, bool]:
-        """As `predict` for a first click, and whether that was all: False = the object is so
-        small that `predict` would look again, closer, which takes longer."""
+    ) -> np.ndarray:
+        """As `predict` for first clicks, in a third of its time: no closer look at small objects,
+        no refined edges."""
         click_points.check(embedding.size, positives, negatives, box, None)
         looked: Looked = embedding.data
         window = first_window(embedding.size, positives, box)
-        found = self._ask(looked, window, positives, negatives, box, None)
-        few = FEW if len(positives) + len(negatives) < 2 else LATER
-        whole = self._closer(looked, window, found, positives, few) == window
-        if whole:
-            looked.ahead = self._closer(looked, window, found, positives, LATER)
-        return self._finished(looked, found, window, positives, negatives), whole
+        found = self._ask(looked, window, positives, negatives, box, None, quick=True)
+        result = np.zeros(embedding.size, np.float32)
+        result[window.slices] = cv2.resize(
+            found, (window.width, window.height), interpolation=cv2.INTER_LINEAR)
+        return result
 
     def predict(
         self,
@@ -165,17 +164,9 @@ class GraphClick:
         late = bool(wrong) and len(positives) + len(negatives) > EARLY
         if previous is not None and before is not None and late:
             result = click_merge.merge(previous, found, before, looked.rgb, window, wrong)
-            return click_obey.obeying(result, found, window, positives, negatives)
-        return self._finished(looked, found, window, positives, negatives)
-
-    @staticmethod
-    def _finished(
-        looked: Looked, found: np.ndarray, window: Box, positives: tuple[Point, ...],
-        negatives: tuple[Point, ...],
-    ) -> np.ndarray:
-        """The window's answer as the whole picture's, its edges refined."""
-        result = np.zeros(looked.rgb.shape[:2], np.float32)
-        result[window.slices] = click_edges.full_size(found, looked.rgb[window.slices])
+        else:
+            result = np.zeros(embedding.size, np.float32)
+            result[window.slices] = click_edges.full_size(found, looked.rgb[window.slices])
         return click_obey.obeying(result, found, window, positives, negatives)
 
     def _look(
@@ -280,7 +271,7 @@ class GraphClick:
     def _ask(
         self, looked: Looked, window: Box, positives: tuple[Point, ...],
         negatives: tuple[Point, ...], box: Box | None, previous: np.ndarray | None,
-        guess: np.ndarray | None = None,
+        guess: np.ndarray | None = None, quick: bool = False,
     ) -> np.ndarray:
         """Probability of each pixel of the window's shrunk picture; `previous` is the answer to
         the clicks before at that size, `guess` one for the window to start from."""
@@ -319,7 +310,9 @@ class GraphClick:
         logits = None
         if self.conv is not None:
             logits = self.conv.logits(known.seen, (h, w), clicks, previous, plane)
-        if previous is None and drawn is None and len(adds) == 1 and not takes:
+        if quick:
+            pixels = pixels if logits is None else click_opinion.at_a_glance(pixels, logits)
+        elif previous is None and drawn is None and len(adds) == 1 and not takes:
             pixels = click_opinion.at_first(pixels, known.small, adds[0], logits)
         elif logits is not None:
             pixels = click_opinion.later(pixels, logits)

@@ -125,6 +125,10 @@ class ClickJob:
     device: str
     glance: bool = False
 
+    @property
+    def clicked(self) -> tuple[tuple[Point, ...], tuple[Point, ...], Box | None]:
+        return self.positives, self.negatives, self.box
+
 
 def _check_click(session: Session, arguments: dict[str, Any]) -> ClickJob:
     only(arguments, "image", "positives", "negatives", "box", "previous", "model", "device",
@@ -161,9 +165,9 @@ def _click(job: ClickJob, context: Context, control: Control) -> Answer:
                 previous = previous.astype(np.float32)
             glance = getattr(model, "glance", None)
             if job.glance and glance is not None and previous is None:
-                found, used["whole"] = glance(embedding, job.positives, job.negatives, job.box)
+                found, used["whole"] = glance(embedding, *job.clicked), False
             else:
-                found = model.predict(embedding, job.positives, job.negatives, job.box, previous)
+                found = model.predict(embedding, *job.clicked, previous)
             if getattr(model, "explanation", ""):  # which instance was taken, and why
                 used["explanation"] = model.explanation
                 control.note(f"{model.explanation}.")

@@ -185,7 +185,7 @@ class ClickReply(NamedTuple):
     """`mask`: width × height bytes, 255 = the object; `box` [x0, y0, x1, y1] around it, or None.
 
     `answer` names this answer, to be given as `previous` to the next click on the same object.
-    `whole`: False when only a glance was asked for and a closer look would tell more.
+    `whole`: False when only a glance was asked for, and the click model can look closer.
     """
 
     mask: bytes

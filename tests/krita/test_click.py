@@ -207,8 +207,9 @@ def test_one_click_takes_the_object(krita: Editor) -> None:
     krita.wait_for("widget('cleanplate_picker') is not None")
     krita.click(*krita.steady("on_screen(122, 118)"))
     # The outline stands first; the removal begins by itself and ends the armed canvas.
-    krita.wait_for("widget('cleanplate_picker') is None", SEARCH_SECONDS)
+    krita.wait_for("layer('Object mask') is not None", SEARCH_SECONDS)
     assert "Removed" in krita.finish()
+    krita.wait_for("widget('cleanplate_picker') is None")
     mask = krita.mask("Object mask")
     assert mask[118, 122] and 0.0005 < mask.mean() < 0.5
     plate = krita.decode(krita.eval("raw(layer('Clean Plate: Background').childNodes()[0])"))

@@ -148,13 +148,14 @@ def test_graph_prepares_for_corrections_while_nobody_waits() -> None:
     inside = mask > 0
     click = GraphClick(GraphNet(), "click-builtin")
     # What the net would say of the disk, so that this needs no weights.
-    click._ask = lambda looked, window, *rest: cv2.resize(  # type: ignore[method-assign]
+    click._ask = lambda looked, window, *rest, **more: cv2.resize(  # type: ignore[method-assign]
         inside[window.slices].astype(np.float32),
         click._window(looked, window).labels.shape[::-1], interpolation=cv2.INTER_LINEAR)
     embedding = click.encode(rgb, Control())
     before = len(embedding.data.fine)
-    found, whole = click.glance(embedding, (Point(80, 60),))
-    assert whole and ((found > 0.5) & inside).sum() > 0.9 * inside.sum()
+    for found in (click.glance(embedding, (Point(80, 60),)),
+                  click.predict(embedding, (Point(80, 60),))):
+        assert ((found > 0.5) & inside).sum() > 0.9 * inside.sum()
     assert len(embedding.data.fine) == before, "not while the outline is waited for"
     click.prepare(embedding)
     assert embedding.data.ahead is None
