@@ -82,12 +82,14 @@ class StrokeTextModel:
         if gaps:
             between = self._finder.find(picture, gaps, control)
             items += [x for x in between if text_accept.strength(x) > text_accept.BESIDE_TEXT]
-        for n, view in enumerate(text_faint.views(rgb, items, control), EVEN + 1):
-            views[n] = view.image
-            seen = self._finder.find(
-                picture, text_faint.lines_in(view, n, self._detector, control), control
-            )
-            items = text_accept.instead(items, seen)
+        for kind in (text_faint.views, text_faint.quiet_views):
+            beside = kind is text_faint.quiet_views
+            for view in kind(rgb, items, control):
+                n = len(views) + EVEN
+                views[n] = view.image
+                lines = text_faint.lines_in(view, n, self._detector, control)
+                seen = self._finder.find(picture, lines, control)
+                items = text_accept.instead(items, seen, beside)
         for n in range(ROUNDS):
             going_on = []
             for item in items:

@@ -13,6 +13,8 @@ from backend.masks.text_lines import EVEN, HUES, Region, overlap
 
 # Least (detector's score, strength of the strokes) of a line that stands alone: either will do.
 ALONE = ((0.82, 0.5), (0.78, 0.62), (0.75, 0.72))
+# A row of many letters proves more than a box for a few: at least so many heights long.
+LONG, IN_A_ROW = 4.0, ((0.76, 0.48),)
 # A box so high that patterns are easily taken for letters must be clearer: share of the picture's
 # short side from which it is, and what it needs.
 HUGE, CLEAR = 0.25, ((0.92, 0.6), (0.85, 0.73))
@@ -22,6 +24,7 @@ BESIDE_TEXT = 0.45  # strength of a piece that continues a sure line
 UNDER_TEXT = (0.6, 0.5)  # of a line above or below a sure one
 IN_VIEW = ((0.6, 0.75), (0.8, 0.55))  # of a line in a view that was made to show it
 LEGIBLE, MOST_READ = 0.25, 8  # strength of a line that is tried to be read; most of them a picture
+SAME, TOUCHING = 0.8, 0.3  # share of a line that another one covers
 MORE = 0.05  # how much surer its strokes must be to take the place of what was seen before
 
 
@@ -54,7 +57,10 @@ def accepted(
                 taken.append(item)
             else:
                 huge.append(item)
-        elif reaches(ALONE, region.score, clear):
+        elif reaches(ALONE, region.score, clear) or (
+            region.view == 0 and region.length > LONG * region.height
+            and reaches(IN_A_ROW, region.score, clear)
+        ):  # fmt: skip
             taken.append(item)
         else:
             doubtful.append(item)
@@ -96,16 +102,33 @@ def read(region: Region, afar: Sequence[Region]) -> bool:
     return any(r.score >= READ_AFAR and min(overlap(region, r)) > 0.5 for r in afar)
 
 
-def instead(items: Sequence[Strokes], clearer: Sequence[Strokes]) -> list[Strokes]:
+def instead(
+    items: Sequence[Strokes], clearer: Sequence[Strokes], beside: bool = False
+) -> list[Strokes]:
     """The lines of a view that was made to show them, and those of `items` that it does not show
-    more clearly."""
+    more clearly. Of a view that was made for the lines `beside`, none that touches one of these
+    except to continue it."""
     taken = [x for x in clearer if reaches(IN_VIEW, x.crop.region.score, strength(x))]
+    taken, _ = grown(taken, [x for x in clearer if x not in taken])
     left = [
         x for x in items
-        if all(overlap(x.crop.region, y.crop.region)[0] < 0.8
+        if all(overlap(x.crop.region, y.crop.region)[0] < SAME
                or strength(x) + MORE > strength(y) for y in taken)
     ]  # fmt: skip
-    return left + taken
+
+    def shown(y: Strokes, x: Strokes) -> bool:
+        of_y, of_x = overlap(y.crop.region, x.crop.region)
+        if beside:
+            return max(of_y, of_x) > TOUCHING and not continues(y.crop.region, x.crop.region, of_x)
+        return of_y > SAME and strength(y) < strength(x) + MORE
+
+    return left + [y for y in taken if not any(shown(y, x) for x in left)]
+
+
+def continues(a: Region, b: Region, covered: float) -> bool:
+    """Whether `a`, which covers a share of `b`, is the same line and goes further."""
+    alike = 0.7 < a.height / b.height < 1.4
+    return bool(covered > 0.6 and alike and a.length > 1.1 * b.length)
 
 
 def in_column(a: Region, b: Region) -> bool:

@@ -9,7 +9,7 @@ the whole line is looked for again, and others that are written alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -17,25 +17,31 @@ import numpy as np
 
 from backend.masks import strokes
 from backend.masks.text_accept import in_column, in_row, strength
-from backend.masks.text_lines import Region, merge, overlap
+from backend.masks.text_lines import EVEN, Region, merge, overlap
 from backend.masks.text_scales import LineDetector
 from backend.values import Control
 
 HEIGHT, FINE = 40, 110  # px, height of the known line's box for the detector and in the view
 ALONG, ACROSS = 20.0, 5.0  # how far around the known line is looked, in its heights
+CLOSE_BY = (3.0, 4.5)  # ... for lines of other colours above and below it
 LARGEST_VIEW, LARGEST_LOOK = 1_200_000, 300_000  # px of the view, and of what the detector sees
 FAINT, UNSURE = 1.7, 0.73  # least contrast and certainty of a line that is not looked at again
 CLEARER = 1.3  # times the separation that the view must gain
-MOST = 3  # views a picture
+MOST, MOST_QUIET = 3, 4  # views a picture, of either kind
 LEAST_SCORE = 0.6
+QUIET_HEIGHT = 60  # as HEIGHT, in the views of what is beside a faint line
+SMOOTH = 1.2  # px, what is taken off the colours' grain
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """H×W×3 uint8 in the picture's size, grey; filled only in the window (y0, y1, x0, x1)."""
+    """H×W×3 uint8 in the picture's size, grey; filled only in the `window` (x0, y0, x1, y1).
+    `height`: how high the known line's box is shown to the detector, px."""
 
     image: np.ndarray
     known: Region
+    window: tuple[int, int, int, int]
+    height: float = HEIGHT
 
 
 def contrast(item: strokes.Strokes) -> float:
@@ -106,14 +112,81 @@ def view_of(rgb: np.ndarray, item: strokes.Strokes) -> View | None:
     full = np.full(rgb.shape, 80, np.uint8)
     part = cv2.resize(grey.astype(np.uint8), (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
     full[y0:y1, x0:x1] = part[..., None]
-    return View(full, region)
+    return View(full, region, (x0, y0, x1, y1))
 
 
-def window(region: Region, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+def quiet_pair(rgb: np.ndarray, known: Region) -> list[View]:
+    """The surroundings of a line in what its two opponent colours are beyond what the colours
+    around foretell, the contrast made even."""
+    x0, y0, x1, y1 = window(known, rgb.shape[:2], *CLOSE_BY)
+    scale = min(1.0, FINE / known.height, (LARGEST_VIEW / ((x1 - x0) * (y1 - y0))) ** 0.5)
+    size = (max(32, round((x1 - x0) * scale)), max(32, round((y1 - y0) * scale)))
+    small = cv2.resize(rgb[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
+    lab = cv2.GaussianBlur(lab, (0, 0), SMOOTH)
+    side = int(max(15, 1.5 * known.height * scale)) | 1
+
+    def around(values: np.ndarray) -> np.ndarray:
+        return cv2.blur(cv2.blur(values, (side, side)), (side, side))
+
+    light, *hues = (plane - around(plane) for plane in cv2.split(lab))
+    found = []
+    for one, other in (hues, hues[::-1]):
+        off = beyond(one, light, other, around)
+        spread = np.sqrt(np.maximum(around(off * off), 0)) + 1  # 1: noise stays faint
+        part = np.clip(128 + 45 * off / spread, 0, 255).astype(np.uint8)
+        part = cv2.resize(part, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
+        full = np.full(rgb.shape, 128, np.uint8)
+        full[y0:y1, x0:x1] = part[..., None]
+        found.append(View(full, known, (x0, y0, x1, y1), QUIET_HEIGHT))
+    return found
+
+
+def beyond(
+    y: np.ndarray, a: np.ndarray, b: np.ndarray, around: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """What is left of h×w `y` after the linear regression on `a` and `b` around each pixel; all
+    are differences from the mean around (as in He et al., Guided Image Filtering, 2010)."""
+    aa, bb, ab = around(a * a) + 4, around(b * b) + 4, around(a * b)  # 4: noise foretells nothing
+    ay, by = around(a * y), around(b * y)
+    area = aa * bb - ab * ab
+    of_a, of_b = around((ay * bb - by * ab) / area), around((by * aa - ay * ab) / area)
+    return y - of_a * a - of_b * b
+
+
+def quiet_views(
+    rgb: np.ndarray, items: Sequence[strokes.Strokes], control: Control
+) -> list[View]:
+    """Two views around each group of lines that are faint or were seen in other views alone."""
+
+    def likely(item: strokes.Strokes) -> bool:
+        if item.crop.region.view in (0, EVEN):
+            return strength(item) < UNSURE and contrast(item) < FAINT
+        return True
+
+    found: list[View] = []
+    for item in sorted(filter(likely, items), key=lambda x: -strength(x) * x.crop.region.length):
+        control.check()
+        region = item.crop.region
+        if len(found) < MOST_QUIET and not any(seen_in(region, view) for view in found):
+            found += quiet_pair(rgb, region)
+    return found
+
+
+def seen_in(region: Region, view: View) -> bool:
+    """Whether a line lies in a view and is large enough in it."""
+    x0, y0, x1, y1 = view.window
+    inside = x0 <= region.cx < x1 and y0 <= region.cy < y1
+    return inside and 0.4 < region.height / view.known.height < 2.5
+
+
+def window(
+    region: Region, shape: tuple[int, int], beside: float = ALONG, above: float = ACROSS
+) -> tuple[int, int, int, int]:
     """(x0, y0, x1, y1) around a line, cut to the picture."""
     along, across = region.axes
-    reach = (np.abs(along) * (region.length / 2 + ALONG * region.height)
-             + np.abs(across) * (0.5 + ACROSS) * region.height)
+    reach = (np.abs(along) * (region.length / 2 + beside * region.height)
+             + np.abs(across) * (0.5 + above) * region.height)
     x0, y0 = (int(max(0, v)) for v in np.array([region.cx, region.cy]) - reach)
     x1, y1 = (int(v) + 1 for v in np.array([region.cx, region.cy]) + reach)
     return x0, y0, min(shape[1], x1), min(shape[0], y1)
@@ -152,10 +225,9 @@ def views(rgb: np.ndarray, items: Sequence[strokes.Strokes], control: Control) -
 
 def lines_in(view: View, number: int, detector: LineDetector, control: Control) -> list[Region]:
     """Lines that a view shows: the known one, whole, and those in its row or column."""
-    h, w = view.image.shape[:2]
-    x0, y0, x1, y1 = window(view.known, (h, w))
+    x0, y0, x1, y1 = view.window
     part = view.image[y0:y1, x0:x1]
-    scale = min(1.0, HEIGHT / view.known.height, (LARGEST_LOOK / part[..., 0].size) ** 0.5)
+    scale = min(1.0, view.height / view.known.height, (LARGEST_LOOK / part[..., 0].size) ** 0.5)
     seen = [r.scaled(1, 1, x0, y0) for r in detector.find(part, scale, control)]
     seen = merge([r for r in seen if r.score >= LEAST_SCORE and parallel(r, view.known)])
     linked: list[Region] = []
