@@ -57,7 +57,7 @@ def click(editor: Editor, x: float, y: float, key: str = "") -> tuple[float, flo
     def press() -> None:
         editor.ask("hand.stop(); noted.clear(); stalls.start()")
         editor.xdo("click", 1)
-        time.sleep(1.5)  # questions would take the event loop's time
+        time.sleep(1.0)  # questions would take the event loop's time
 
     if key:
         editor.held(key, press)

@@ -27,7 +27,8 @@ class Canvas:
         if view is None or view.document() is None:
             return None
         area = main.findChild(QtWidgets.QMdiArea)
-        sub = area.activeSubWindow() if area is not None else None
+        # Not activeSubWindow: there is none while a floating docker has the keyboard.
+        sub = area.currentSubWindow() if area is not None else None
         if sub is None:
             return None
         for widget in sub.findChildren(QtWidgets.QWidget):

@@ -80,6 +80,7 @@ class CleanPlateDocker(DockWidget):
         self._status = QtWidgets.QLabel()
         self._status.setObjectName("cleanplate_docker_status")
         self._status.setWordWrap(True)
+        self._status.hide()  # no gap while there is nothing to say
         layout.addWidget(self._status)
         for name in _BUTTONS:
             layout.addWidget(self._button(actions.title(name), name))
@@ -158,9 +159,9 @@ class CleanPlateDocker(DockWidget):
     def _follow(self, run: Work) -> None:
         self._run = run
         run.progress.connect(self._show_progress)
-        run.done.connect(self._status.setText)
-        run.nothing.connect(self._status.setText)
-        run.failed.connect(lambda message, details: self._status.setText(message))
+        run.done.connect(self._say)
+        run.nothing.connect(self._say)
+        run.failed.connect(lambda message, details: self._say(message))
         run.ended.connect(lambda: self._ended(run))
         self._show_progress("prepare", 0.0, "")
 
@@ -170,14 +171,18 @@ class CleanPlateDocker(DockWidget):
         self._bar.show()
         self._cancel.show()
         set_quietly(self._bar, round(100 * fraction))
-        self._status.setText(stage_text(stage, text))
+        self._say(stage_text(stage, text))
+
+    def _say(self, text: str) -> None:
+        self._status.setText(text)
+        self._status.setVisible(bool(text))
 
     def _ended(self, run: Work) -> None:
         if run is self._run:
             self._run = None
             self._bar.hide()
             self._cancel.hide()
-            self._status.setText("")
+            self._say("")
 
 
 def register(extension: CleanPlateExtension) -> None:

@@ -49,6 +49,7 @@ class Picker(Glass):
         # Keys go to Krita's canvas, which has the focus: only an application-wide filter sees
         # Esc before Krita's shortcuts do.
         QtWidgets.QApplication.instance().installEventFilter(self)
+        canvas.widget.window().activateWindow()  # it was armed from a floating docker
         canvas.widget.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def disarm(self) -> None:
