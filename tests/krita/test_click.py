@@ -104,11 +104,11 @@ def recorded(krita: Editor, target_file: Path) -> Editor:
     """Krita whose clicks are recorded in `clicks` instead of being worked on."""
     krita.open(target_file)
     krita.ask("clicks = []\n"
-              "kind = sys.modules['cleanplate.picking'].Picking\n"
-              "picked = kind._picked\n"
-              "kind._picked = lambda self, x, y, mode: (clicks.append([x, y]), self.end())")
+              "armed = sys.modules['cleanplate.picking'].Picking\n"
+              "picked = armed._picked\n"
+              "armed._picked = lambda self, x, y, mode: (clicks.append([x, y]), self.end())")
     yield krita  # type: ignore[misc]
-    krita.ask("kind._picked = picked; controller().disarm()")
+    krita.ask("armed._picked = picked; controller().disarm()")
 
 
 def test_click_hits_the_pixel_that_is_seen(recorded: Editor) -> None:
