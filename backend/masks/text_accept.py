@@ -127,8 +127,10 @@ def instead(
 
 def continues(a: Region, b: Region, covered: float) -> bool:
     """Whether `a`, which covers a share of `b`, is the same line and goes further."""
-    alike = 0.7 < a.height / b.height < 1.4
-    return bool(covered > 0.6 and alike and a.length > 1.1 * b.length)
+    along, _ = b.axes
+    ends = (a.corners() - (b.cx, b.cy)) @ along
+    further = max(float(ends.max()), -float(ends.min())) - b.length / 2
+    return bool(covered > 0.6 and 0.75 < a.height / b.height < 1.33 and further > 0.4 * b.height)
 
 
 def in_column(a: Region, b: Region) -> bool:

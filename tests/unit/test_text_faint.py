@@ -106,6 +106,19 @@ def test_what_continues_a_line_of_a_view_is_taken_from_it():
     assert text_accept.instead([], [sure, beside, far]) == [sure, beside]
 
 
+def test_a_view_of_what_is_beside_a_line_shows_that_line_no_second_time():
+    def item(cx: float, cy: float, length: float, strongest: float) -> strokes.Strokes:
+        region = Region(cx, cy, length, 40, 0.0, 0.9)
+        crop = strokes.cut(np.zeros((300, 900, 3), np.uint8), region)
+        return strokes.Strokes(crop, crop.hint * strongest, crop.hint * 0, crop.hint * 0)
+
+    known = item(300, 100, 200, 0.9)
+    part, moved = item(280, 100, 120, 0.8), item(305, 115, 190, 0.8)
+    longer, below = item(350, 100, 300, 0.8), item(300, 160, 150, 0.8)
+    assert text_accept.instead([known], [part, moved, below], beside=True) == [known, below]
+    assert text_accept.instead([known], [longer], beside=True) == [known, longer]
+
+
 def test_letters_of_another_colour_stand_out_where_the_ground_has_few():
     """The ground's colours vary together, the letters shine through in one that it lacks."""
     rng = np.random.default_rng(3)
