@@ -90,6 +90,7 @@ class GraphClick:
     ) -> None:
         self.net = net.eval()
         self.conv = conv
+        self._asked = False
         self.description = Description(name, "cpu", 1, 1, regions.LONG, 20000, False)
 
     def encode(self, rgb: np.ndarray, control: Control) -> Embedding:
@@ -107,8 +108,12 @@ class GraphClick:
         return Embedding((height, width), looked)
 
     def prepare(self, embedding: Embedding) -> None:
-        """Makes what corrections of the last answer will need, at best while nobody waits."""
+        """Makes what corrections of the last answer will need, at best while nobody waits. Before
+        the first click of all an answer is given away, for the first one takes longest."""
         looked: Looked = embedding.data
+        if not self._asked:
+            height, width = embedding.size
+            self.glance(embedding, (Point(width / 2, height / 2),))
         window, looked.ahead = looked.ahead, None
         if window is not None:
             self._detail(looked, window)
@@ -275,6 +280,7 @@ class GraphClick:
     ) -> np.ndarray:
         """Probability of each pixel of the window's shrunk picture; `previous` is the answer to
         the clicks before at that size, `guess` one for the window to start from."""
+        self._asked = True
         known = self._window(looked, window)
         labels, g = known.labels, known.graph
         h, w = labels.shape

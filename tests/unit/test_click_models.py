@@ -151,6 +151,7 @@ def test_graph_prepares_for_corrections_while_nobody_waits() -> None:
     click._ask = lambda looked, window, *rest, **more: cv2.resize(  # type: ignore[method-assign]
         inside[window.slices].astype(np.float32),
         click._window(looked, window).labels.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    click._asked = True
     embedding = click.encode(rgb, Control())
     before = len(embedding.data.fine)
     for found in (click.glance(embedding, (Point(80, 60),)),
@@ -162,6 +163,17 @@ def test_graph_prepares_for_corrections_while_nobody_waits() -> None:
     prepared = dict(embedding.data.fine)
     click.predict(embedding, (Point(80, 60),), (Point(3, 3),), None, found)
     assert all(embedding.data.fine[k] is v for k, v in prepared.items())
+
+
+def test_the_first_answer_of_all_is_given_away_before_a_click() -> None:
+    click = GraphClick(GraphNet(), "click-builtin")
+    asked: list[tuple[Point, ...]] = []
+    real = click._ask
+    click._ask = lambda looked, window, positives, *rest, **more: (  # type: ignore[method-assign]
+        asked.append(positives), real(looked, window, positives, *rest, **more))[1]
+    for _ in range(2):
+        click.prepare(click.encode(disk()[0], Control()))
+    assert asked == [(Point(80, 60),)]
 
 
 def test_a_cancel_stops_encoding() -> None:
