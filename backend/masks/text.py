@@ -19,7 +19,7 @@ from backend.masks import (
     text_read,
 )
 from backend.masks.text_lines import EVEN, HUES, Region, merge, reading_order
-from backend.masks.text_scales import LineDetector, even, find_regions, hues
+from backend.masks.text_scales import LineDetector, even, find_regions, hues, passes_for
 from backend.models.interfaces import Description, TextFound
 from backend.values import BadInput, Control, TextLine
 
@@ -82,9 +82,12 @@ class StrokeTextModel:
         if gaps:
             between = self._finder.find(picture, gaps, control)
             items += [x for x in between if text_accept.strength(x) > text_accept.BESIDE_TEXT]
-        for kind in (text_faint.views, text_faint.quiet_views):
-            beside = kind is text_faint.quiet_views
-            for view in kind(rgb, items, control):
+        groups = passes_for(self._detector, rgb.shape[:2]).surroundings
+        for beside in (False, True):
+            for view in (
+                text_faint.quiet_views(rgb, items, groups, control) if beside
+                else text_faint.views(rgb, items, control)
+            ):  # fmt: skip
                 n = len(views) + EVEN
                 views[n] = view.image
                 lines = text_faint.lines_in(view, n, self._detector, control)

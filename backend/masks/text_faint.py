@@ -27,7 +27,7 @@ CLOSE_BY = (3.0, 4.5)  # ... for lines of other colours above and below it
 LARGEST_VIEW, LARGEST_LOOK = 1_200_000, 300_000  # px of the view, and of what the detector sees
 FAINT, UNSURE = 1.7, 0.73  # least contrast and certainty of a line that is not looked at again
 CLEARER = 1.3  # times the separation that the view must gain
-MOST, MOST_QUIET = 3, 4  # views a picture, of either kind
+MOST = 3  # views a picture of the known lines' colours
 LEAST_SCORE = 0.6
 QUIET_HEIGHT = 60  # as HEIGHT, in the views of what is beside a faint line
 SMOOTH = 1.2  # px, what is taken off the colours' grain
@@ -155,9 +155,10 @@ def beyond(
 
 
 def quiet_views(
-    rgb: np.ndarray, items: Sequence[strokes.Strokes], control: Control
+    rgb: np.ndarray, items: Sequence[strokes.Strokes], most: int, control: Control
 ) -> list[View]:
-    """Two views around each group of lines that are faint or were seen in other views alone."""
+    """Two views around each group of lines that are faint or were seen in other views alone; of
+    `most` groups."""
 
     def likely(item: strokes.Strokes) -> bool:
         if item.crop.region.view in (0, EVEN):
@@ -168,7 +169,7 @@ def quiet_views(
     for item in sorted(filter(likely, items), key=lambda x: -strength(x) * x.crop.region.length):
         control.check()
         region = item.crop.region
-        if len(found) < MOST_QUIET and not any(seen_in(region, view) for view in found):
+        if len(found) < 2 * most and not any(seen_in(region, view) for view in found):
             found += quiet_pair(rgb, region)
     return found
 

@@ -26,7 +26,7 @@ class Passes:
     """Long sides in px of the passes over the whole picture: `main` (a share of the detector's
     favourite), `headlines` for letters as high as half the page, `hues`, `even` for letters
     nearly as dark or light as their ground (0: none); most `tiles` for small print and how far
-    they are enlarged."""
+    they are enlarged; most faint lines whose surroundings are looked at (text_faint)."""
 
     main: float
     headlines: int
@@ -34,13 +34,14 @@ class Passes:
     even: int
     tiles: int
     tile_scale: float
+    surroundings: int
 
 
 # letters of 8 px are seen surely at 1.5 times their size; 60 tiles take about half a minute
-THOROUGH = Passes(1.0, 384, 640, 640, 60, 1.5)
+THOROUGH = Passes(1.0, 384, 640, 640, 60, 1.5, 2)
 # A picture of up to QUICK_PIXELS that is larger than the detector's favourite size is answered
 # within a second: time goes with the pixels seen.
-QUICK, QUICK_PIXELS = Passes(0.7, 256, 448, 0, 1, 0.75), 3_000_000
+QUICK, QUICK_PIXELS = Passes(0.7, 256, 448, 0, 1, 0.75, 1), 3_000_000
 
 
 class LineDetector(Protocol):
@@ -51,12 +52,17 @@ class LineDetector(Protocol):
     def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]: ...
 
 
+def passes_for(detector: LineDetector, shape: tuple[int, ...]) -> Passes:
+    """How a picture of `shape` (height, width) is looked at."""
+    height, width = shape
+    quick = max(shape) > 1.4 * detector.coarse and height * width <= QUICK_PIXELS
+    return QUICK if quick else THOROUGH
+
+
 def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> list[Region]:
     """All lines of an H×W×3 uint8 image of any size, in image pixels."""
-    height, width = rgb.shape[:2]
-    long = max(height, width)
-    quick = long > 1.4 * detector.coarse and height * width <= QUICK_PIXELS
-    passes = QUICK if quick else THOROUGH
+    long = max(rgb.shape[:2])
+    passes = passes_for(detector, rgb.shape[:2])
     main = min(passes.main * detector.coarse / long, 2.0)
     found = detector.find(rgb, main, control)
     control.progress(0.3)

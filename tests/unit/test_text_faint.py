@@ -144,7 +144,10 @@ def test_letters_of_another_colour_stand_out_where_the_ground_has_few():
     assert apart(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) < 0.7
     clear = strokes.cut(picture, Region(300, 80, 500, 60, 0.0, 0.9))
     item = strokes.Strokes(clear, clear.hint * 0.9, clear.hint * 0, clear.hint * 0)
-    assert text_faint.quiet_views(picture, [item], Control()) == []  # no faint line is known
+    assert text_faint.quiet_views(picture, [item], 2, Control()) == []  # no faint line is known
+    faint = strokes.Strokes(clear, clear.hint * 0.6, clear.hint * 0, clear.hint * 0)
+    assert len(text_faint.quiet_views(picture, [faint, faint], 2, Control())) == 2
+    assert text_faint.quiet_views(picture, [faint], 0, Control()) == []
 
 
 def test_the_quick_renderer_labels_what_it_draws():
