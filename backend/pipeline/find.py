@@ -16,6 +16,7 @@ from backend.values import BadInput, CleanOptions, Control, Point, TextLine
 
 SMALLEST_SIDE = 8  # px; below it there is nothing that a model could know
 THRESHOLD = 0.5
+RIM = 0.006  # of the long side, see _with_rim
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,11 @@ def find_all(
         control.note(f"The picture is {what}, so nothing was looked for in it.")
         return Found(none, none, none, none)
     people, kept = [], None
-    people_mask = none
-    if options.people or options.keep:
+    people_mask = everybody = none
+    if options.people or options.keep or options.unknown:
         with control.stage("people", "Finding people"):
             people = find_people(source, options, store, control, models)
+            everybody = combine.union(people, source.shape)
             kept = keep_people(people, options.keep, source.shape, control)
             if not options.people:
                 people = []
@@ -93,7 +95,7 @@ def find_all(
     if options.unknown:
         with control.stage("unknown", "Finding unknown objects"):
             unknown = find_unknown(source, options, store, control, models)
-            unknown[combine.union([*people, clicked], source.shape) > 0] = 0
+            unknown[combine.union([_with_rim(everybody), clicked], source.shape) > 0] = 0
             unknown = combine.clean_mask(unknown, combine.SPECK * unknown.size)
     text, lines = none, ()
     if options.text:
@@ -106,6 +108,16 @@ def find_all(
         clicked, unknown = clicked & ~kept, unknown & ~kept
     return Found(people_mask, clicked, unknown, text, tuple(people), lines, kept, None, models,
                  tuple(clicks))
+
+
+def _with_rim(people: np.ndarray) -> np.ndarray:
+    """People and their closest surroundings, where two models need not agree to the pixel: what
+    is left there of an unknown object would be the outline of somebody known."""
+    if not people.any():
+        return people
+    reach = max(3, round(RIM * max(people.shape)))
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    return np.asarray(cv2.dilate(people, disk))
 
 
 def find_people(

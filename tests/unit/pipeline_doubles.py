@@ -36,6 +36,17 @@ class RedPeople:
         return [(labels == i).astype(np.uint8) * 255 for i in range(1, count)]
 
 
+class StandsOut(RedPeople):
+    """Red and green stand out, and two pixels around them."""
+
+    def __init__(self) -> None:
+        self.description = Description("stands-out", "cpu")
+
+    def probability(self, rgb: np.ndarray, control: Any) -> np.ndarray:
+        both = is_colour(rgb, RED) | is_colour(rgb, GREEN)
+        return cv2.dilate(both, np.ones((5, 5), np.uint8)).astype(np.float32) / 255
+
+
 class BlueText:
     """Blue is text; every connected blue part is a line."""
 
@@ -93,7 +104,7 @@ class Store:
 
     def __init__(self, instances: bool = False) -> None:
         self.models = {"people": RedPeople(instances), "text": BlueText(), "click": GreenClick(),
-                       "unknown": RedPeople(False), "fill": MeanFill()}
+                       "unknown": StandsOut(), "fill": MeanFill()}
         self.used: list[str] = []
 
     def get(self, task: str, name: Any, control: Any, device: Any = None) -> Any:

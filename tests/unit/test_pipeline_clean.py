@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
-from pipeline_doubles import Store, scene
+from pipeline_doubles import GREEN, RED, Store, is_colour, scene
 
 from backend.pipeline.clean import clean
 from backend.values import BadInput, Box, Cancelled, CleanOptions, CleanResult, Control, Point
@@ -150,11 +151,17 @@ def test_nothing_outside_the_selection_is_marked_or_changed() -> None:
     assert (result.plate[:, 60:] == scene()[:, 60:]).all()
 
 
-def test_unknown_objects_have_their_own_mask_without_the_known() -> None:
-    both = run(scene(), text=False, unknown=True)
-    assert not both.unknown_mask.any() and both.object_mask.any()
-    alone = run(scene(), text=False, people=False, unknown=True)
-    assert alone.unknown_mask[60, 30] and alone.hole[60, 30] and not alone.object_mask.any()
+@pytest.mark.parametrize("people", [True, False])
+def test_unknown_objects_are_what_stands_out_and_is_of_no_known_class(people: bool) -> None:
+    result = run(scene(), text=False, people=people, unknown=True)
+    picture = scene()
+    red, green = is_colour(picture, RED) > 0, is_colour(picture, GREEN) > 0
+    assert result.unknown_mask[green].all()
+    near = cv2.dilate(red.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    assert not result.unknown_mask[near].any(), "no outline of somebody known is left over"
+    assert bool(result.object_mask[red].all()) == people
+    if not people:
+        assert not result.hole[red].any() and (result.plate[red] == picture[red]).all()
 
 
 def test_transparent_pixels_stay_and_are_not_part_of_the_hole() -> None:
