@@ -18,7 +18,7 @@ def test_what_must_be_there_is_there():
     names = {e.name for e in SHIPPED}
     assert {"people-builtin", "click-builtin", "text-strokes", "psenet-builtin", "deepmask",
             "deepcrop-v1", "deepcrop-v2", "saliency-builtin", "fill-pconv",
-            "matte-unet"} <= names  # fmt: skip
+            "matte-unet", "matte-encoder"} <= names  # fmt: skip
     on_disk = {p.name for p in FOLDER.glob("*.safetensors")}
     assert on_disk == {f.name for e in SHIPPED for f in e.files}
 
