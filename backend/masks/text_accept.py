@@ -24,6 +24,7 @@ BESIDE_TEXT = 0.45  # strength of a piece that continues a sure line
 UNDER_TEXT = (0.6, 0.5)  # of a line above or below a sure one
 IN_VIEW = ((0.6, 0.75), (0.8, 0.55))  # of a line in a view that was made to show it
 LEGIBLE, MOST_READ = 0.25, 8  # strength of a line that is tried to be read; most of them a picture
+UNSURE = 0.73  # strength from which a line is surely seen whole
 SAME, TOUCHING = 0.8, 0.3  # share of a line that another one covers
 MORE = 0.05  # how much surer its strokes must be to take the place of what was seen before
 
@@ -107,7 +108,7 @@ def instead(
 ) -> list[Strokes]:
     """The lines of a view that was made to show them, and those of `items` that it does not show
     more clearly. Of a view that was made for the lines `beside`, none that touches one of these
-    except to continue it."""
+    except to continue a faint one."""
     taken = [x for x in clearer if reaches(IN_VIEW, x.crop.region.score, strength(x))]
     taken, _ = grown(taken, [x for x in clearer if x not in taken])
     left = [
@@ -119,7 +120,9 @@ def instead(
     def shown(y: Strokes, x: Strokes) -> bool:
         of_y, of_x = overlap(y.crop.region, x.crop.region)
         if beside:
-            return max(of_y, of_x) > TOUCHING and not continues(y.crop.region, x.crop.region, of_x)
+            faint = x.crop.region.view not in (0, EVEN) or strength(x) < UNSURE
+            goes_on = faint and continues(y.crop.region, x.crop.region, of_x)
+            return max(of_y, of_x) > TOUCHING and not goes_on
         return of_y > SAME and strength(y) < strength(x) + MORE
 
     return left + [y for y in taken if not any(shown(y, x) for x in left)]

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from backend.masks import strokes
-from backend.masks.text_accept import in_column, in_row, strength
+from backend.masks.text_accept import UNSURE, in_column, in_row, strength
 from backend.masks.text_lines import EVEN, Region, merge, overlap
 from backend.masks.text_scales import LineDetector
 from backend.values import Control
@@ -25,7 +25,7 @@ HEIGHT, FINE = 40, 110  # px, height of the known line's box for the detector an
 ALONG, ACROSS = 20.0, 5.0  # how far around the known line is looked, in its heights
 CLOSE_BY = (3.0, 4.5)  # ... for lines of other colours above and below it
 LARGEST_VIEW, LARGEST_LOOK = 1_200_000, 300_000  # px of the view, and of what the detector sees
-FAINT, UNSURE = 1.7, 0.73  # least contrast and certainty of a line that is not looked at again
+FAINT = 1.7  # least contrast of a line that is not looked at again, if it is UNSURE
 CLEARER = 1.3  # times the separation that the view must gain
 MOST = 3  # views a picture of the known lines' colours
 LEAST_SCORE = 0.6

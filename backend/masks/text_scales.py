@@ -21,6 +21,10 @@ CELL = 16  # pixels; small print is looked for in cells of this size
 THIN = 150  # px, height of a line from which its strokes are too wide to be small print
 
 
+CUT, DEPTH = 0.85, 0.12  # least score of a cut line beside its mirror image; share of the height
+# that is looked at for it
+
+
 @dataclass(frozen=True)
 class Passes:
     """Long sides in px of the passes over the whole picture: `main` (a share of the detector's
@@ -78,6 +82,7 @@ def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> l
         evenly = detector.find(even(rgb), scale, control)
         found += [replace(r, view=EVEN) for r in evenly if r.score >= EVENLY]
     control.progress(0.5)
+    found += cut_by_border(detector, rgb, min(passes.hues / long, 1.0), control)
     if main < 0.8:
         tiles = tiles_with_small_print(rgb, found, main)[: passes.tiles]
         for n, (y, x) in enumerate(tiles):
@@ -86,6 +91,29 @@ def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> l
             inner = detector.find(tile, passes.tile_scale, control)
             found += [r.scaled(1, 1, x, y) for r in inner if not cut_off(r, y, x, rgb.shape[:2])]
     return merge(found)
+
+
+def cut_by_border(
+    detector: LineDetector, rgb: np.ndarray, scale: float, control: Control
+) -> list[Region]:
+    """Lines of which the upper or lower border of the picture leaves a part.
+
+    Half letters are no letters to a detector, but beside their mirror image they are a line that
+    lies on the border: what is seen so is text, once the strokes are sure too."""
+    height = rgb.shape[0]
+    depth = int(DEPTH * height)
+    if depth * scale < 16:
+        return []
+    found = []
+    for top in (True, False):
+        strip = rgb[:depth] if top else rgb[height - depth :]
+        both = np.concatenate([strip[::-1], strip] if top else [strip, strip[::-1]])
+        for r in detector.find(np.ascontiguousarray(both), scale, control):
+            on_border = abs(r.cy - depth) < 0.15 * r.height and abs(np.sin(r.angle)) < 0.1
+            if r.score >= CUT and on_border and r.length > 1.5 * r.height:
+                cy = r.height / 4 if top else height - r.height / 4
+                found.append(replace(r, cy=cy, height=r.height / 2, angle=0.0))
+    return found
 
 
 def by_hue(

@@ -116,7 +116,11 @@ def test_a_view_of_what_is_beside_a_line_shows_that_line_no_second_time():
     part, moved = item(280, 100, 120, 0.8), item(305, 115, 190, 0.8)
     longer, below = item(350, 100, 300, 0.8), item(300, 160, 150, 0.8)
     assert text_accept.instead([known], [part, moved, below], beside=True) == [known, below]
-    assert text_accept.instead([known], [longer], beside=True) == [known, longer]
+    assert text_accept.instead([known], [longer], beside=True) == [known]  # it is seen whole
+    faint = item(300, 100, 200, 0.7)
+    stretched = item(350, 100, 300, 0.72)
+    found = text_accept.instead([faint], [stretched, below], beside=True)
+    assert found == [faint, stretched, below]
 
 
 def test_letters_of_another_colour_stand_out_where_the_ground_has_few():

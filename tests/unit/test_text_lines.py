@@ -176,3 +176,21 @@ def test_a_doubtful_line_counts_under_a_title():
     assert not text_accept.in_column(replace(line, cy=300.0), title)
     assert not text_accept.in_column(replace(line, cx=500.0), title)
     assert not text_accept.in_column(replace(line, angle=0.5), title)
+
+
+def test_a_line_that_the_border_cuts_is_seen_beside_its_mirror_image():
+    picture = np.full((1000, 600, 3), 200, np.uint8)
+    picture[:30, 100:400] = 20  # the lower half of a line
+    picture[960:, 100:160] = 20  # as dark, but no row of letters
+
+    class Dark:
+        coarse = 1024
+
+        def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
+            ys, xs = np.nonzero(rgb[..., 0] < 100)
+            w, h = float(np.ptp(xs) + 1), float(np.ptp(ys) + 1)
+            return [Region(float(xs.mean() + 0.5), float(ys.mean() + 0.5), w, h, 0.0, 0.9)]
+
+    (found,) = text_scales.cut_by_border(Dark(), picture, 0.6, Control())
+    assert (found.cx, found.cy, found.length, found.height) == (250, 15, 300, 30)
+    assert text_scales.cut_by_border(Dark(), picture[::8, ::8], 1.0, Control()) == []
