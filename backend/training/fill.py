@@ -20,7 +20,7 @@ from backend.training.data import BACKGROUNDS, read_folders
 from backend.training.fill_losses import STYLE, Critics, VGGFeatures, features, paper_losses
 from backend.training.fill_masks import HoleSource
 from backend.training.trainer import Settings, Trainer, add_common_arguments
-from backend.values import Control
+from backend.values import BadInput, Control
 
 PHOTOS = (*BACKGROUNDS, "objects_bsds_train", "people_coco128")
 SIDE = 256
@@ -88,6 +88,8 @@ class Adversary:
 def run(args: argparse.Namespace) -> int:
     net = PConvUNet(SMALL if args.small else None)
     net.frozen = args.fine
+    if args.side <= 0 or args.side % net.multiple_of:
+        raise BadInput(f"--side {args.side}: this net wants a multiple of {net.multiple_of}.")
     judge, judged_by = features(args.vgg)
     about = {
         "model": "PConvUNet", "data": ", ".join(PHOTOS), "perceptual": judged_by,

@@ -82,3 +82,11 @@ def test_trained_weights_fill(sets: Path, tmp_path: Path) -> None:
     assert filled.shape == picture.shape and np.isfinite(filled).all()
     assert (filled[hole == 0] == picture[hole == 0]).all()
     assert not (filled[hole > 0] == picture[hole > 0]).all(), "the network's own pixels"
+
+
+def test_a_side_that_does_not_fit_the_net_is_told(
+    sets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["fill", "--small", "--data", str(sets), "--out", str(tmp_path), "--side", "160"]
+    assert main([*arguments, "--steps", "1", "--device", "cpu"]) == 2
+    assert "multiple of 64" in capsys.readouterr().err
