@@ -7,6 +7,7 @@ import pytest
 from service_support import LONG
 
 from plugin.client import BackendError, Image, JobCancelled
+from plugin.client.protocol import PROTOCOL
 
 # Telea needs no model file and a fraction of a second.
 QUICK = {"text": False, "people": False, "grow": 0, "fill_model": "fill-telea", "device": "cpu"}
@@ -156,7 +157,7 @@ def test_a_model_that_is_not_installed(client):
 
 def test_info_tells_device_and_models(client):
     info = client.info()
-    assert info["device"] and info["device_text"] and info["protocol"] == 1
+    assert info["device"] and info["device_text"] and info["protocol"] == PROTOCOL
     fills = {row["name"]: row for row in info["models"]["fill"]}
     assert fills["fill-telea"]["installed"] and not fills["big_lama"]["installed"]
     assert sum(row["default"] for row in info["models"]["fill"]) == 1
