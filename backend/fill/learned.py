@@ -9,6 +9,7 @@ import numpy as np
 
 from backend.fill.blend import push_pull
 from backend.models import device as devices
+from backend.models.catalogue import title_of
 from backend.models.interfaces import Description
 from backend.values import Control
 
@@ -87,7 +88,7 @@ class OnDevice:
         self, work: Callable[[str, int], np.ndarray], control: Control
     ) -> np.ndarray:
         """`work(device, largest side)` → its answer, at whichever size and device it fits."""
-        name, largest = self.description.name, self.description.largest_side
+        name, largest = title_of(self.description.name), self.description.largest_side
         device = self.description.device
         try:
             return work(device, largest)

@@ -284,7 +284,7 @@ def load_builtin(entry: Any, files: dict[str, Path], device: str, control: Contr
         from backend.networks.click_mobile import Fused
 
         if device != "cpu":
-            control.note(f"{entry.title} works on the CPU, where it is fastest.")
+            control.note(f"{entry.short} works on the CPU, where it is fastest.")
         if kind == "graph":
             return GraphClick(read_weights(GraphNet(), path), entry.name)
         both = read_weights(Fused(), path)

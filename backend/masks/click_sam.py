@@ -206,7 +206,7 @@ def load_onnx(entry: Any, files: dict[str, Path], device: str, control: Control)
     cuda = device.startswith("cuda") and "CUDAExecutionProvider" in known
     providers = ["CUDAExecutionProvider"] * cuda + ["CPUExecutionProvider"]
     if device != "cpu" and not cuda:
-        control.note(f"{entry.title} works on the CPU: this onnxruntime has no other device.")
+        control.note(f"{entry.short} works on the CPU: this onnxruntime has no other device.")
     encoder, decoder = (
         onnxruntime.InferenceSession(str(path), providers=providers) for path in files.values()
     )

@@ -81,7 +81,7 @@ def load(entry: Any, files: dict[str, Path], device: str) -> MaskRcnnPeople:
         net.load_state_dict(state)
     except RuntimeError as error:
         raise ModelUnavailable(
-            f"{path.name} does not hold the weights of {entry.name}; install it again with: "
+            f"{path.name} does not hold the weights of {entry.short}; install it again with: "
             f"cleanplate models install {entry.name}"
         ) from error
     return MaskRcnnPeople(net.eval().to(device), entry.name, device)

@@ -124,7 +124,7 @@ def load_onnx(entry: Any, files: dict[str, Path], device: str, control: Control)
         providers.insert(0, provider)
     else:
         if provider:
-            control.note(f"onnxruntime has no {provider} here: {entry.title} works on the CPU.")
+            control.note(f"onnxruntime has no {provider} here: {entry.short} works on the CPU.")
         device = "cpu"
     path = next(iter(files.values()))
     try:

@@ -6,6 +6,7 @@ project publishes no SHA-256 says so by `sha256=None` and is pinned at its first
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,11 @@ class Entry:
     @property
     def size(self) -> int:
         return sum(f.size or 0 for f in self.files)
+
+    @property
+    def short(self) -> str:
+        """The title up to its first comma, colon or bracket: for messages that name a model."""
+        return re.split(r"[,:(]", self.title, maxsplit=1)[0].strip()
 
 
 _TORCHVISION = "https://download.pytorch.org/models/"
@@ -149,7 +155,7 @@ ENTRIES: list[Entry] = [
         ("segment-anything:segment_anything", "segment-anything-hq:segment_anything_hq", "timm"),
     ),
     Entry(
-        "sam2.1_small_onnx", "click", "SAM 2.1 Hiera small (Meta; osam's ONNX files)",
+        "sam2.1_small_onnx", "click", "SAM 2.1 Hiera small in ONNX (Meta; osam's files)",
         "Apache-2.0", 81, "backend.masks.click_sam:load_onnx",
         (File("sam2.1_small_preprocess.onnx", _OSAM + "sam2.1/sam2.1_small_preprocess.onnx",
               sha256="06016c6dfb146ce10e4dadfdf49e88a05c8d1f97a6b7c57e150e60d2d46a72e7"),
@@ -157,7 +163,7 @@ ENTRIES: list[Entry] = [
               sha256="153aaef5047a3b95285d90cbb39dad6c7b5821bfd944dbf56483f3f735936941")),
     ),
     Entry(
-        "sam2.1_tiny_onnx", "click", "SAM 2.1 Hiera tiny (Meta; osam's ONNX files)",
+        "sam2.1_tiny_onnx", "click", "SAM 2.1 Hiera tiny in ONNX (Meta; osam's files)",
         "Apache-2.0", 79, "backend.masks.click_sam:load_onnx",
         (File("sam2.1_tiny_preprocess.onnx", _OSAM + "sam2.1/sam2.1_tiny_preprocess.onnx",
               sha256="5557482c56565f6a6c8206874b1a11c392cef8a1766477bf035b919092f2b619"),
@@ -255,14 +261,14 @@ ENTRIES: list[Entry] = [
     ),
     # fill
     Entry(
-        "big_lama", "fill", "LaMa, big (Suvorov et al. 2021; IOPaint's TorchScript)", "Apache-2.0",
+        "big_lama", "fill", "Big LaMa (Suvorov et al. 2021; IOPaint's TorchScript)", "Apache-2.0",
         60, "backend.fill.lama:load_torchscript",
         (File("big-lama.pt", _SANSTER + "add_big_lama/big-lama.pt", 205_669_692,
               "344c77bbcb158f17dd143070d1e789f38a66c04202311ae3a258ef66667a9ea9",
               md5="e3aa4aaa15225a33ec84f9f4bc47e500"),),
     ),
     Entry(
-        "big_lama_refined", "fill", "LaMa, big, with feature refinement (slow on a CPU)",
+        "big_lama_refined", "fill", "Big LaMa with feature refinement (slow on a CPU)",
         "Apache-2.0", 45, "backend.fill.lama:load_module",
         (File("big-lama.pt", _SANSTER + "add_big_lama/big-lama.pt", 205_669_692,
               "344c77bbcb158f17dd143070d1e789f38a66c04202311ae3a258ef66667a9ea9",
@@ -280,7 +286,7 @@ ENTRIES: list[Entry] = [
               md5="76eb3b1a71c400ee3290524f7a11b89c"),),
     ),
     Entry(
-        "migan_onnx", "fill", "MI-GAN, ONNX pipeline v2 (Sargsyan et al. 2023)", "MIT", 39,
+        "migan_onnx", "fill", "MI-GAN in ONNX (Sargsyan et al. 2023; pipeline v2)", "MIT", 39,
         "backend.fill.migan:load_onnx",
         (File("migan_pipeline_v2.onnx",
               "https://huggingface.co/andraniksargsyan/migan/resolve/main/migan_pipeline_v2.onnx",
@@ -311,6 +317,11 @@ def entries(task: str | None = None) -> list[Entry]:
     """All entries (of one task), highest rank first."""
     found = [e for e in ENTRIES if task is None or e.task == task]
     return sorted(found, key=lambda e: -e.rank) if task else found
+
+
+def title_of(name: str, task: str | None = None) -> str:
+    """What to call the model `name` in a message; one that is not in the catalogue by its name."""
+    return next((e.short for e in ENTRIES if e.name == name and task in (None, e.task)), name)
 
 
 def get(name: str, task: str | None = None) -> Entry:

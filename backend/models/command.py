@@ -108,7 +108,7 @@ def _install(chosen: list[Entry], yes: bool) -> int:
 
 def install(entry: Entry, control: Control, *, show_bar: bool = False) -> None:
     """Installs packages and files of `entry`, with the stage `download`. Raises CleanPlateError."""
-    with control.stage("download", f"Installing {entry.title}"):
+    with control.stage("download", f"Installing {entry.short}"):
         _install_packages(entry)
         bar: Any = None
         if show_bar:

@@ -54,11 +54,11 @@ class ModelStore:
         if not installed(entry):
             if entry.builtin:
                 raise ModelUnavailable(
-                    f"The built-in model “{name}” is not part of this installation: "
+                    f"The built-in model “{entry.short}” is not part of this installation: "
                     "run `python3 install.py` again."
                 )
             raise ModelUnavailable(
-                f"The model “{name}” is not installed. Install it with: "
+                f"The model “{entry.short}” is not installed. Install it with: "
                 f"cleanplate models install {name}"
             )
         return entry
@@ -70,7 +70,7 @@ class ModelStore:
         with self._lock:
             key = (task, entry.name, requested)
             if key not in self._models:
-                with control.stage("load", f"Loading {entry.title}"):
+                with control.stage("load", f"Loading {entry.short}"):
                     self._models[key] = self._load(entry, requested, control)
             return self._models[key]
 
@@ -91,7 +91,7 @@ class ModelStore:
             if requested == "cpu" or not devices.is_out_of_memory(error):
                 raise
         devices.release_memory()
-        title = self.entry(task, name).title
+        title = self.entry(task, name).short
         try:
             result = work(self.get(task, name, control, requested), 0.5)
             control.note(f"The GPU ran out of memory: {title} worked at half size.")

@@ -18,11 +18,10 @@ from backend.layers.depth import opaque_value
 from backend.masks import combine
 from backend.matte import foreground, matte
 from backend.matte.matting import CLOSED_FORM
-from backend.models import device as devices
 from backend.models.interfaces import Description
 from backend.models.store import ModelStore
 from backend.pipeline import find
-from backend.pipeline.report import plain_options
+from backend.pipeline.report import engines, plain_options
 from backend.pipeline.source import Source
 from backend.values import CleanOptions, Control
 
@@ -94,8 +93,7 @@ def find_subject(
     if given is not None:
         subject, asked = given.copy(), "mask"
     elif min(source.shape) < find.SMALLEST_SIDE or source.empty:
-        what = "wholly transparent" if source.empty else "too small to show anything"
-        control.note(f"The picture is {what}, so nothing was looked for in it.")
+        control.note(find.EMPTY if source.empty else find.TINY)
         return np.zeros(source.shape, np.uint8), None, "people"
     elif options.clicks:
         with control.stage("click", "Finding the clicked object"):
@@ -190,16 +188,13 @@ def report_of(
     store: ModelStore,
 ) -> dict[str, Any]:
     height, width = source.shape
-    on = {task: d.device for task, d in models.items()}
     return {
         "version": __version__,
         "size": [width, height],
         "depth": {"uint8": 8, "uint16": 16}.get(source.pixels.dtype.name, 32),
         "alpha": source.pixels.shape[2] == 4,
         "found": result.found,
-        "models": {task: d.name for task, d in models.items()},
-        "device": on,
-        "device_text": {name: devices.describe(name) for name in sorted(set(on.values()))},
+        **engines(models),
         "device_requested": options.device if options.device != "auto" else store.device,
         "kept_share": round(float(np.count_nonzero(result.pixels[..., 3])) / (width * height), 6),
         "options": plain_options(options),

@@ -15,6 +15,8 @@ from backend.pipeline.source import Source
 from backend.values import BadInput, CleanOptions, Control, Point, TextLine
 
 SMALLEST_SIDE = 8  # px; below it there is nothing that a model could know
+EMPTY = "The picture is wholly transparent, so nothing was looked for in it."
+TINY = "The picture is too small to show anything, so nothing was looked for in it."
 THRESHOLD = 0.5
 RIM = 0.006  # of the long side, see _with_rim
 
@@ -72,8 +74,7 @@ def find_all(
     models: dict[str, Description] = {}
     wants = options.text or options.people or options.unknown or bool(options.clicks)
     if wants and (min(source.shape) < SMALLEST_SIDE or source.empty):
-        what = "wholly transparent" if source.empty else "too small to show anything"
-        control.note(f"The picture is {what}, so nothing was looked for in it.")
+        control.note(EMPTY if source.empty else TINY)
         return Found(none, none, none, none)
     people, kept = [], None
     people_mask = everybody = none

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from backend import __version__
+from backend.models import catalogue
 from backend.models import device as devices
 from backend.models.interfaces import Description
 from backend.models.store import ModelStore
@@ -26,11 +27,10 @@ def build_report(
 ) -> dict[str, Any]:
     """Everything but `seconds` and `notes`, which are known last.
 
-    Keys: version, size, depth, alpha, found, filled, models ({task: name}), device and
-    device_text (of each task), counts, pixels (of each mask and the hole), hole_share, options.
+    Keys: version, size, depth, alpha, found, filled, those of `engines`, counts, pixels (of each
+    mask and the hole), hole_share, options.
     """
     height, width = source.shape
-    on = {task: d.device for task, d in models.items()}
     return {
         "version": __version__,
         "size": [width, height],
@@ -38,9 +38,7 @@ def build_report(
         "alpha": source.pixels.shape[2] == 4,
         "found": result.found,
         "filled": bool(options.fill and result.found),
-        "models": {task: d.name for task, d in models.items()},
-        "device": on,
-        "device_text": {name: devices.describe(name) for name in sorted(set(on.values()))},
+        **engines(models),
         "device_requested": options.device if options.device != "auto" else store.device,
         "counts": {
             "people": len(result.people),
@@ -57,6 +55,18 @@ def build_report(
         "hole_share": round(float(np.count_nonzero(result.hole)) / (width * height), 6),
         "mask_given": found.given is not None,
         "options": plain_options(options),
+    }
+
+
+def engines(models: dict[str, Description]) -> dict[str, Any]:
+    """Which model did what, and where: models {task: name}, titles {name: what people call it},
+    device {task: device}, device_text {device: what people call it}."""
+    on = {task: d.device for task, d in models.items()}
+    return {
+        "models": {task: d.name for task, d in models.items()},
+        "titles": {d.name: catalogue.title_of(d.name, task) for task, d in models.items()},
+        "device": on,
+        "device_text": {name: devices.describe(name) for name in sorted(set(on.values()))},
     }
 
 

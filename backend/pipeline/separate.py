@@ -12,11 +12,10 @@ import numpy as np
 
 from backend.layers.depth import opaque_value
 from backend.masks import combine
-from backend.models import device as devices
 from backend.models.store import ModelStore
 from backend.pipeline import clean, find, items, stack, subjects
 from backend.pipeline.items import OBJECT, PERSON, TEXT, Item
-from backend.pipeline.report import plain_options
+from backend.pipeline.report import engines, plain_options
 from backend.pipeline.source import Source
 from backend.pipeline.subjects import Seen
 from backend.values import Box, CleanOptions, Control
@@ -120,9 +119,7 @@ def separate(
     if used is not None:
         models["fill"] = used
     result.report = {
-        "models": {task: d.name for task, d in models.items()},
-        "device": {task: d.device for task, d in models.items()},
-        "device_text": {d.device: devices.describe(d.device) for d in models.values()},
+        **engines(models),
         "counts": {kind: sum(c.kind == kind for c in result.layers)
                    for kind in (PERSON, OBJECT, TEXT)},
         "found": bool(result.layers),

@@ -170,7 +170,7 @@ def _click(job: ClickJob, context: Context, control: Control) -> Answer:
                 found = model.predict(embedding, *job.clicked, previous)
             if getattr(model, "explanation", ""):  # which instance was taken, and why
                 used["explanation"] = model.explanation
-                control.note(f"{model.explanation}.")
+                control.note(f"Taken: {model.explanation}.")
             control.check()
             return found
 
@@ -179,6 +179,7 @@ def _click(job: ClickJob, context: Context, control: Control) -> Answer:
     box = Box.around(mask)
     report = {
         "model": entry.name,
+        "title": entry.short,
         "device": used["device"],
         "explanation": used.get("explanation", ""),
         "seconds": {name: round(took, 4) for name, took in control.seconds.items()},
@@ -200,7 +201,7 @@ def _check_install(session: Session, arguments: dict[str, Any]) -> str:
     only(arguments, "name")
     name = checks.model_name(arguments.get("name"), "name")
     if catalogue.get(name).builtin:
-        raise Refused(f"{name} is built in: there is nothing to install.")
+        raise Refused(f"{catalogue.title_of(name)} is built in: there is nothing to install.")
     return name
 
 
