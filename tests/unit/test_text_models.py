@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from backend.masks import psenet
+from backend.masks import psenet, text_ppocr
 from backend.masks import text as text_models
 from backend.values import BadInput, Cancelled, Control, ModelUnavailable
 
@@ -89,6 +89,21 @@ def test_cancel_stops_a_running_network(model):
     with pytest.raises(Cancelled):
         while time.monotonic() - start < 120:
             model.find(np.zeros((1200, 1800, 3), np.uint8), Control(cancelled=stop.is_set))
+
+
+def test_tiny_numbers_count_as_nothing_only_while_a_network_runs(model):
+    tiny = np.full(8, 1e-40, np.float32)
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor cannot leave out tiny numbers")
+    torch.set_flush_denormal(False)
+    text_ppocr.open_session(text_ppocr.wheel_file(text_ppocr.MODEL))
+    assert (tiny * np.float32(1)).all()
+    with text_ppocr.cancellable(Control()):
+        assert not (tiny * np.float32(1)).any()
+    assert (tiny * np.float32(1)).all()
+    with pytest.raises(ValueError, match="stopped"), text_ppocr.cancellable(Control()):
+        raise ValueError("stopped")
+    assert (tiny * np.float32(1)).all()
 
 
 def official_state() -> dict[str, torch.Tensor]:

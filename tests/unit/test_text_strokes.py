@@ -74,6 +74,25 @@ def test_wrong_files_are_refused(tmp_path):
         strokes.load_net(tmp_path / "a.safetensors", "cpu")
 
 
+def test_a_fused_net_says_the_same():
+    import torch
+
+    from backend.networks.strokes import StrokeNet
+
+    torch.manual_seed(0)
+    net = StrokeNet().eval()
+    for part in net.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(part.running_mean, -0.2, 0.2)
+            torch.nn.init.uniform_(part.running_var, 0.5, 2.0)
+    x = torch.rand(1, 4, 16, 24)
+    with torch.inference_mode():
+        plain = net(x)
+        joined = strokes.fused(net)(x)
+    assert torch.allclose(plain, joined, atol=1e-4)
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in net.modules())
+
+
 def answer(region: Region, strongest: float) -> strokes.Strokes:
     """What the stroke net says to a region: letters of one certainty."""
     crop = strokes.cut(np.zeros((400, 600, 3), np.uint8), region)
