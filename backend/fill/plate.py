@@ -92,7 +92,7 @@ def fill_plate(
     sizes = [np.count_nonzero(g.hole) for g in groups]
     done = 0
     for number, (group, size) in enumerate(zip(groups, sizes, strict=True), 1):
-        text = f"hole {number} of {len(groups)}"
+        text = f"Filling hole {number} of {len(groups)}"
         inner = _inner(control, done / sum(sizes), size / sum(sizes), text)
         inner.progress(0.0)
         filled = _fill_group(plate, group, known, model, inner, limits, seed)

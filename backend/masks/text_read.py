@@ -35,7 +35,7 @@ class Reader:
         (clockwise from the line's start)."""
         out = []
         for n, line in enumerate(lines):
-            control.progress(n / len(lines), "reading")
+            control.progress(n / len(lines), "Reading the text")
             out.append(replace(line, words=self.words(rgb, line.polygon, control)[0]))
         return tuple(out)
 

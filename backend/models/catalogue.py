@@ -235,8 +235,8 @@ ENTRIES: list[Entry] = [
     ),
     _psenet("psenet_r50_tt", 50, "Total-Text"),
     _psenet("psenet_r50_ctw", 49, "CTW1500"),
-    _psenet("psenet_r50_ic15_736", 48, "ICDAR 2015, 736 px"),
-    _psenet("psenet_r50_ic15_1024", 47, "ICDAR 2015, 1024 px"),
+    _psenet("psenet_r50_ic15_736", 48, "ICDAR 2015 at 736 px"),
+    _psenet("psenet_r50_ic15_1024", 47, "ICDAR 2015 at 1024 px"),
     Entry(
         "psenet-builtin", "text", "Clean Plate's own light PSENet", "MIT", 20,
         "backend.masks.text:load_psenet_builtin", _weights("psenet-builtin"), builtin=True,
@@ -330,5 +330,4 @@ def get(name: str, task: str | None = None) -> Entry:
         if entry.name == name and (task is None or entry.task == task):
             return entry
     names = ", ".join(dict.fromkeys(e.name for e in ENTRIES if task is None or e.task == task))
-    kind = f"{task} model" if task else "model"
-    raise ModelUnavailable(f"There is no {kind} called “{name}”. Known: {names}.")
+    raise ModelUnavailable(f"There is no model “{name}” here. Known: {names}.")

@@ -151,12 +151,14 @@ def _check_click(session: Session, arguments: dict[str, Any]) -> ClickJob:
 
 
 def _click(job: ClickJob, context: Context, control: Control) -> Answer:
+    from backend.pipeline.report import engines
+
     store, image = context.store, job.image
     entry = store.entry("click", job.model)
     used: dict[str, Any] = {"whole": True}
 
     def work(model: Any, scale: float) -> np.ndarray:
-        used["device"] = model.description.device
+        used["model"] = model.description
         with control.stage("click", "Looking at the picture"):
             embedding = _embedding(image, model, control)
             control.progress(0.9, "Finding the object")
@@ -178,9 +180,7 @@ def _click(job: ClickJob, context: Context, control: Control) -> Answer:
     mask = np.where(probability >= SURE, np.uint8(255), np.uint8(0))
     box = Box.around(mask)
     report = {
-        "model": entry.name,
-        "title": entry.short,
-        "device": used["device"],
+        **engines({"click": used["model"]}),
         "explanation": used.get("explanation", ""),
         "seconds": {name: round(took, 4) for name, took in control.seconds.items()},
         "notes": list(control.notes),

@@ -46,13 +46,13 @@ def _check_find(session: Session, arguments: dict[str, Any]) -> LayerJob:
 
 def _find(job: LayerJob, context: Context, control: Control) -> Answer:
     from backend.pipeline.items import find_items
+    from backend.pipeline.report import engines
 
     items, found = find_items(job.image.decoded(), job.options, context.store, control)
     listed = [{"kind": i.kind, "name": i.name, "box": list(i.box)} for i in items]
     blocks: dict[str, np.ndarray | bytes] = {f"item{n}": i.mask for n, i in enumerate(items)}
     report = {
-        "models": {task: d.name for task, d in found.models.items()},
-        "device": {task: d.device for task, d in found.models.items()},
+        **engines(found.models),
         "counts": {kind: sum(i.kind == kind for i in items)
                    for kind in ("person", "object", "text")},
         "seconds": {name: round(took, 4) for name, took in control.seconds.items()},

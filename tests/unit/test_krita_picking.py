@@ -231,7 +231,7 @@ def test_a_small_object_is_outlined_at_a_glance_first(desk: Any, client: Any) ->
     pick.picker.show_marks = lambda marks, outline: (shown.append(len(outline)),
                                                      real(marks, outline))
     said: list[bytes] = []
-    pick.gathered.connect(said.append)
+    pick.gathered.connect(lambda mask, report: said.append(mask))
     click(pick, 30, 20, ADD)
     pick.picker.confirmed.emit()  # Enter waits for the closer look
     spin(lambda: said)

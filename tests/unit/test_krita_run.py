@@ -324,10 +324,16 @@ def test_what_was_gathered_by_clicks_grows_in_the_backend(editor: Any, client: A
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[10:20, 8:30] = 255
     choice = load("preferences").Preferences(grow=6, feather=2)
-    request = actions.mask_request(mask.tobytes(), choice)
+    report = {"models": {"click": "click-builtin"}, "device_text": {"cpu": "CPU"},
+              "titles": {"click-builtin": "Clean Plate's own click net"},
+              "notes": ["GrabCut works on the CPU."]}
+    request = actions.mask_request(mask.tobytes(), choice, report)
     work = run.Run(document.Document.active(), backend.Backend(), request)
+    told: list[str] = []
+    work.done.connect(told.append)
     work.start()
     finished(work)
+    assert "Models: Clean Plate's own click net, fake-fill, on CPU. GrabCut" in told[0]
     kind, _, objects, text, options, changed, _ = client.requests[0]
     assert kind == "refill" and text is None and objects == changed == mask.tobytes()
     assert options["grow"] == 6 and options["feather"] == 2

@@ -29,6 +29,7 @@ def texts() -> set[str]:
     found |= set(load("panel").STAGES.values())
     found |= {entry.title for entry in load("actions").ENTRIES if entry.title}
     found |= set(load("settings")._TASKS.values())
+    found |= set(load("said").TEMPLATES)
     found |= {text for _, text in load("choices")._DEVICES}
     found |= {text for _, text in load("docker")._WHAT}
     found |= set(load("reviewing").KINDS.values())

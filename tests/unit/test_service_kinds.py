@@ -50,7 +50,7 @@ def click(model: Any) -> dict[str, Any]:
 def test_a_click_tells_which_object_was_taken_and_why():
     report = click(Explaining())
     assert report["explanation"] == "ball: the smallest box around the click"
-    assert report["notes"] == ["ball: the smallest box around the click."]
+    assert report["notes"] == ["Taken: ball: the smallest box around the click."]
 
 
 def test_a_click_model_that_explains_nothing():

@@ -83,7 +83,10 @@ def request(name: str, choice: Preferences, what: Optional[Dict[str, bool]] = No
     return Request(title(name), wanted, needs_selection=fills, fills_selection=fills)
 
 
-def mask_request(mask: bytes, choice: Preferences) -> Request:
-    """Removes what the user gathered by clicks; `mask` covers the canvas."""
+def mask_request(
+    mask: bytes, choice: Preferences, report: Optional[Dict[str, Any]] = None
+) -> Request:
+    """Removes what the user gathered by clicks; `mask` covers the canvas, `report` tells what
+    found it."""
     wanted = options(choice, text=False, people=False)
-    return Request(title(REMOVE_CLICKED), wanted, mask=mask)
+    return Request(title(REMOVE_CLICKED), wanted, mask=mask, report=report)

@@ -109,7 +109,7 @@ def separated(
     ]
     if not source.normal or pixels_transparent(source):
         texts.append(_still_shows(source))
-    texts += results.engines(report) + [str(note) for note in report.get("notes", [])]
+    texts += results.engines(report) + results.notes(report)
     return Plan(tr("Separated: {0}", source.name), tuple(layers), False, " ".join(texts))
 
 
@@ -127,7 +127,7 @@ def cut_out(source: Source, part: Piece, report: Dict[str, Any]) -> Plan:
         part.name, part.box, qbytes(part.pixels), None, True, source.blending, source.opacity
     )
     texts = [tr("Cut out in {0} s.", seconds), _still_shows(source)]
-    texts += results.engines(report) + [str(note) for note in report.get("notes", [])]
+    texts += results.engines(report) + results.notes(report)
     return Plan("", (layer,), False, " ".join(texts))
 
 

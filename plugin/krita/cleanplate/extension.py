@@ -171,8 +171,8 @@ class Controller(QObject):
             return
         purpose = Purpose.SELECT if name == actions.SELECT_CLICKED else Purpose.REMOVE
         picking = Picking(canvas, document, self._backend, purpose, preferences.load())
-        picking.taken.connect(lambda mask: self._take(picking, mask))
-        picking.gathered.connect(lambda mask: self._gathered(document, purpose, mask))
+        picking.taken.connect(lambda *found: self._take(picking, *found))
+        picking.gathered.connect(lambda *found: self._gathered(document, purpose, *found))
         picking.failed.connect(lambda *error: self._fail(actions.title(name), *error))
         picking.ended.connect(self._left)
         self._picking = picking
@@ -191,10 +191,10 @@ class Controller(QObject):
         self._settings.show()
         self._settings.raise_()
 
-    def _take(self, picking: Picking, mask: bytes) -> None:
+    def _take(self, picking: Picking, mask: bytes, report: Dict[str, Any]) -> None:
         """One click: the object goes under its outline, unless the user changes what is taken."""
         choice = preferences.load()
-        request = actions.mask_request(mask, choice)
+        request = actions.mask_request(mask, choice, report)
         run = Run(picking.document, self._backend, request, choice.visible)
         panel = self.launch(run, stay_armed=True)
         if panel is None:
@@ -210,11 +210,13 @@ class Controller(QObject):
         picking.ended.connect(run.cancel)  # Esc
         run.ended.connect(picking.finish)
 
-    def _gathered(self, document: Document, purpose: Purpose, mask: bytes) -> None:
+    def _gathered(
+        self, document: Document, purpose: Purpose, mask: bytes, report: Dict[str, Any]
+    ) -> None:
         if purpose is Purpose.SELECT:
             document.select(mask)
             return
-        self.run(document, actions.mask_request(mask, preferences.load()))
+        self.run(document, actions.mask_request(mask, preferences.load(), report))
 
     def _panels(self) -> PanelStack:
         if not alive(self._stack):

@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional
 
 from . import preferences
 from .qt import QtWidgets, Signal
+from .said import said
 from .translate import tr
 
 TITLES = {
@@ -47,14 +48,16 @@ class ModelChoices(QtWidgets.QWidget):
         chosen = preferences.load().models
         for task, box in self._boxes.items():
             box.clear()
+            titles = {m["name"]: said(m["title"]) for m in (models or {}).get(task, [])}
             known = [m for m in (models or {}).get(task, []) if m["installed"]]
-            default = next((m["title"] for m in known if m["default"]), "")
+            default = next((said(m["title"]) for m in known if m["default"]), "")
             box.addItem(tr("Automatic ({0})", default) if default else tr("Automatic"), "")
             for model in known:
-                box.addItem(model["title"], model["name"])
+                box.addItem(said(model["title"]), model["name"])
             name = chosen.get(task, "")
             if name and box.findData(name) < 0:
-                text = tr("{0} (not installed)", name) if models is not None else name
+                title = titles.get(name, name)
+                text = tr("{0} (not installed)", title) if models is not None else title
                 box.addItem(text, name)
             box.setCurrentIndex(max(0, box.findData(name)))
             box.setEnabled(models is not None)

@@ -11,6 +11,7 @@ from typing import Any, List
 
 from .document import editor_version
 from .qt import QEvent, QObject, Qt, QTimer, QtWidgets, Signal, alive
+from .said import match, said, telling
 from .translate import tr
 
 WIDTH = 460
@@ -31,7 +32,9 @@ STAGES = {
     "fill": "Filling the background",
     "review": "Waiting for your review",
     "matte": "Finding soft edges",
+    "foreground": "Freeing the colours of the edge",
     "layers": "Making the layers",
+    "download": "Downloading",
 }
 
 _STYLE = """
@@ -167,8 +170,11 @@ def set_quietly(bar: QtWidgets.QProgressBar, value: int) -> None:
 
 
 def stage_text(stage: str, text: str) -> str:
-    """What is being done, in the user's language where the stage is a known one."""
-    return tr(STAGES[stage]) + "…" if stage in STAGES else text
+    """What is being done, in the user's language: the stage, or the backend's text where that
+    tells more, such as which model is loaded."""
+    if stage in STAGES and not telling(text):
+        return tr(STAGES[stage]) + "…"
+    return said(text) + "…" if match(text) else text
 
 
 class PanelStack(QObject):

@@ -43,6 +43,7 @@ class Answer(NamedTuple):
     outline: Segments
     number: int
     whole: bool
+    report: Dict[str, Any]
 
 
 Steps = Tuple[Step, ...]
@@ -56,9 +57,10 @@ class Picking(QObject):
     The canvas stays armed until that is done: a further step is `held` and goes on gathering.
     """
 
-    taken = Signal(bytes)  # one click: as `gathered`, but the canvas stays armed
+    taken = Signal(bytes, object)  # one click: as `gathered`, but the canvas stays armed
     held = Signal()  # what was taken shall not be removed as it was
-    gathered = Signal(bytes)  # Enter: one byte a pixel of the canvas, 255 = the object
+    # Enter: one byte a pixel of the canvas, 255 = the object; the report of what found it
+    gathered = Signal(bytes, object)
     failed = Signal(str, str)
     ended = Signal()
 
@@ -185,7 +187,7 @@ class Picking(QObject):
             self._entered = True  # Enter takes the outline that is on its way
         elif answer is not None and answer.mask is not None:
             self.end()
-            self.gathered.emit(answer.mask)
+            self.gathered.emit(answer.mask, answer.report)
         else:
             self.picker.show_hint(self._first_hint())
 
@@ -235,12 +237,12 @@ class Picking(QObject):
             )
             reply: ClickReply = task.wait(job)
             if not reply.found or reply.box is None:
-                return Answer(None, [], reply.answer, reply.whole)
+                return Answer(None, [], reply.answer, reply.whole, reply.report)
             x0, y0, x1, y1 = reply.box
             around = Bounds(x0, y0, x1 - x0, y1 - y0)
             inside = pixels.cropped(reply.mask, Bounds(0, 0, width, height), around, 1)
             outline = pixels.edges(inside, around)
-            return Answer(reply.mask, outline, reply.answer, reply.whole)  # type: ignore[arg-type]
+            return Answer(reply.mask, outline, reply.answer, reply.whole, reply.report)
 
         task = Task(work)
         task.done.connect(lambda answer: self._found(handle, key, answer))
@@ -270,7 +272,7 @@ class Picking(QObject):
         elif answer.whole:
             self.picker.show_hint(tr("Nothing found there. Click elsewhere, or press Esc."))
         if take:
-            self.taken.emit(answer.mask)
+            self.taken.emit(answer.mask, answer.report)
 
     def _next(self) -> None:
         """After an answer: what came meanwhile, or what Enter waits for."""

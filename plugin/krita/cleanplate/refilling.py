@@ -10,6 +10,7 @@ from typing import Any, Dict, NamedTuple, Optional
 from . import pixels, records
 from .client import CleanReply, Image
 from .results import Nothing, engines, qbytes
+from .results import notes as noted
 from .translate import tr
 from .values import PIXEL_SIZE, Bench, Bounds, Fill, Layer
 
@@ -164,7 +165,7 @@ def message(bench: Bench, found: Changes, reply: CleanReply, back: bytes) -> str
     if back.count(0) != len(back):
         parts.append(tr("The source is back where the masks were erased."))
     if filled:
-        parts.extend(engines(reply.report))
+        parts.extend(engines(reply.report) + noted(reply.report))
     taken = pixels.without(found.changed, pixels.either(found.objects, found.text))
     if bench.source is None and taken.count(0) != len(taken):
         parts.append(

@@ -8,6 +8,7 @@ from . import pixels
 from .client import CleanReply, Image
 from .qt import QByteArray
 from .records import packed
+from .said import said
 from .translate import tr
 from .values import MASK_SPACE, PIXEL_SIZE, Bounds, Fill, Layer, Plan, Request, Source
 
@@ -150,14 +151,34 @@ def summary(reply: CleanReply) -> List[str]:
         parts.append(tr("the marked area"))
     seconds = report.get("seconds", {}).get("total", 0.0)
     texts = [tr("Removed {0} in {1} s.", tr(" and ").join(parts), "%.1f" % seconds)]
-    return texts + engines(report) + [str(note) for note in report.get("notes", [])]
+    return texts + engines(report) + notes(report)
 
 
 def engines(report: Dict[str, Any]) -> List[str]:
     """Which models did the work, on which device."""
-    models = ", ".join(sorted(set(report.get("models", {}).values())))
-    devices = ", ".join(sorted(set(report.get("device_text", {}).values())))
-    return [tr("Models: {0}, on {1}.", models, devices)] if models else []
+    titles = report.get("titles", {})
+    models = {said(titles.get(name, name)) for name in report.get("models", {}).values()}
+    devices = {said(text) for text in report.get("device_text", {}).values()}
+    if not models:
+        return []
+    return [tr("Models: {0}, on {1}.", ", ".join(sorted(models)), ", ".join(sorted(devices)))]
+
+
+def notes(report: Dict[str, Any]) -> List[str]:
+    """What the backend noted: what it could not do as asked, and why."""
+    return [said(str(note)) for note in report.get("notes", [])]
+
+
+def joined(reply: CleanReply, found: Optional[Dict[str, Any]]) -> CleanReply:
+    """`reply` whose report also tells what the job before it did, which found what was filled."""
+    if not found:
+        return reply
+    report = dict(reply.report)
+    for part in ("models", "titles", "device_text"):
+        report[part] = dict(found.get(part, {}), **report.get(part, {}))
+    earlier = [note for note in found.get("notes", []) if note not in report.get("notes", [])]
+    report["notes"] = earlier + report.get("notes", [])
+    return reply._replace(report=report)
 
 
 def shows_through(source: Source, opaque: bool) -> List[str]:

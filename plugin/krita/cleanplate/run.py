@@ -40,6 +40,7 @@ class Run(Work):
         self._prepared: Any = None
         self._reply: Any = None
         self._patch: Any = None
+        self._report: Any = None  # of the review's findings
         self._message = ""
 
     def _begin(self) -> None:
@@ -69,7 +70,7 @@ class Run(Work):
             task.report("send", 0.0, tr("Sending the picture"))
             if review:
                 reply = task.wait(client.submit_find(prepared.image, prepared.options))
-                return prepared, reviewing.findings(reply.items, prepared)
+                return prepared, reviewing.findings(reply.items, prepared), reply.report
             marked = prepared.objects
             if marked is not None:  # gathered by clicks: grows, but is else taken as it is
                 job = client.submit_refill(prepared.image, marked, None, prepared.options, marked)
@@ -77,13 +78,13 @@ class Run(Work):
                 job = client.submit_clean(
                     prepared.image, prepared.options, prepared.mask, prepared.limit
                 )
-            reply = task.wait(job)
+            reply = results.joined(task.wait(job), request.report)
             return prepared, reply, results.patch_of(reply, prepared)
 
         self._task(work, self._found if review else self._filled)
 
     def _found(self, answer: Any) -> None:
-        self._prepared, findings = answer
+        self._prepared, findings, self._report = answer
         self._current = None
         self.progress.emit("review", 0.0, "")
         self.to_review.emit(findings)
@@ -100,13 +101,14 @@ class Run(Work):
         if not chosen:
             self._nothing(tr("Nothing was ticked, so nothing was changed."))
             return
-        prepared, backend = self._prepared, self._backend
+        prepared, backend, found = self._prepared, self._backend, self._report
 
         def work(task: Task) -> Any:
             objects, text = reviewing.masks(chosen, prepared)
             client = backend.client(task.report)
             job = client.submit_refill(prepared.image, objects, text, prepared.options)
             reply: CleanReply = reviewing.counted(task.wait(job), chosen, objects, text)
+            reply = results.joined(reply, found)
             return prepared, reply, results.patch_of(reply, prepared)
 
         self._task(work, self._filled)

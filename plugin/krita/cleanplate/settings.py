@@ -8,7 +8,9 @@ from . import preferences
 from .backend import Backend
 from .choices import Choices
 from .model_choices import TITLES, ModelChoices
+from .panel import stage_text
 from .qt import Qt, QtWidgets
+from .said import said
 from .task import Task
 from .translate import tr
 
@@ -106,7 +108,7 @@ class SettingsDialog(QtWidgets.QDialog):
                 "Running: version {0}, process {1}, {2}.",
                 info["version"],
                 info["pid"],
-                info["device_text"],
+                said(info["device_text"]),
             )
         )
         self._note.setText("")
@@ -130,7 +132,7 @@ class SettingsDialog(QtWidgets.QDialog):
             state = tr("installed")
         if used:
             state += ", " + tr("in use")
-        texts = [task, model["title"], state, "%.1f MB" % (size / 1e6) if size else ""]
+        texts = [task, said(model["title"]), state, "%.1f MB" % (size / 1e6) if size else ""]
         item = QtWidgets.QTreeWidgetItem(texts + [model["licence"]])
         item.setToolTip(1, model["name"])
         item.setToolTip(4, model["licence"])
@@ -148,7 +150,11 @@ class SettingsDialog(QtWidgets.QDialog):
         question.setTextFormat(Qt.TextFormat.PlainText)
         size = model.get("size") or 0
         question.setText(
-            tr("Download “{0}” ({1} MB)?", model["title"], "%.0f" % (size / 1e6) if size else "?")
+            tr(
+                "Download “{0}” ({1} MB)?",
+                said(model["title"]),
+                "%.0f" % (size / 1e6) if size else "?",
+            )
         )
         question.setInformativeText(tr("Its licence: {0}", model["licence"]))
         button = question.addButton(tr("Download"), QtWidgets.QMessageBox.ButtonRole.AcceptRole)
@@ -192,7 +198,7 @@ class SettingsDialog(QtWidgets.QDialog):
         self._progress.setRange(0, 100 if fraction > 0 else 0)
         self._progress.setValue(round(100 * fraction))
         if text:
-            self._note.setText(text)
+            self._note.setText(stage_text(stage, text))
 
     def _cancel_busy(self) -> None:
         if self._busy is not None:

@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterator, Optional
 
 from .client import BackendError, JobCancelled
 from .qt import QObject, QTimer, Signal, alive
+from .said import said
 from .translate import tr
 
 POLL_SECONDS = 0.1
@@ -92,7 +93,10 @@ _alive = set()
 def explained(error: BaseException) -> Any:
     """Message for the user and details for a report."""
     if isinstance(error, BackendError):
-        return error.message, error.details
+        message, details = said(error.message), error.details
+        if message != error.message:  # whoever helps may not read the user's language
+            details = (error.message + "\n\n" + details).rstrip()
+        return message, details
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     return tr("Clean Plate failed unexpectedly: {0}", error), text
 

@@ -54,7 +54,7 @@ class Request(NamedTuple):
     """What the user asked for. `options` are fields of the backend's CleanOptions.
 
     `mask`: one byte for each pixel of the canvas, 255 = the object, which grows as one that the
-    backend finds.
+    backend finds; `report`: what the backend said when it found it.
     """
 
     title: str
@@ -62,6 +62,7 @@ class Request(NamedTuple):
     needs_selection: bool = False
     fills_selection: bool = False
     mask: Optional[bytes] = None
+    report: Optional[Dict[str, Any]] = None
 
 
 class Selection(NamedTuple):
