@@ -53,20 +53,23 @@ def around(rgb: np.ndarray, solid: np.ndarray, inside: np.ndarray, height: float
     """h×w uint8: the hairlines in a line's surroundings; `inside` is where they may lie."""
     if not solid.any() or solid.all():
         return np.zeros(solid.shape, np.uint8)
-    grown = cv2.dilate(solid.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    ground = median(np.take(rgb.reshape(-1, 3), nearest(~grown), axis=0), THICK * height)
+    ground = ground_of(rgb, solid, THICK * height)
     core = cv2.erode(solid.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    differs = cv2.absdiff(rgb, ground).max(axis=2) > LEAST_SHARE * LEAST_CONTRAST / np.sqrt(3)
+    red, green, blue = cv2.split(cv2.absdiff(rgb, ground))
+    differs = cv2.max(cv2.max(red, green), blue) > LEAST_SHARE * LEAST_CONTRAST / np.sqrt(3)
     places = np.flatnonzero(differs & inside & ~solid)
     if places.size == 0:
         return np.zeros(solid.shape, np.uint8)
-    letters = rgb.reshape(-1, 3)[nearest(core if core.any() else solid).reshape(-1)[places]]
+    letters = rgb.reshape(-1, 3)[nearest(core if core.any() else solid, places)]
     below = ground.reshape(-1, 3)[places].astype(np.float32)
     way, off = letters - below, rgb.reshape(-1, 3)[places] - below
-    far = np.maximum((way**2).sum(1), 1e-3)
-    share = (off * way).sum(1) / far
-    other = np.sqrt(((off - share[:, None] * way) ** 2).sum(1) / far)
-    alike = (share > LEAST_SHARE) & (other < MOST_OTHER) & (far > LEAST_CONTRAST**2)
+    far, along, size = (
+        np.einsum("ij,ij->i", a, b) for a, b in ((way, way), (off, way), (off, off))
+    )
+    far = np.maximum(far, np.float32(1e-3))
+    share = along / far
+    other = size / far - share**2  # what another colour adds, squared
+    alike = (share > LEAST_SHARE) & (other < MOST_OTHER**2) & (far > LEAST_CONTRAST**2)
     like = np.zeros(solid.shape, bool)
     like.reshape(-1)[places[alike]] = True
     count, label = cv2.connectedComponents((like | solid).astype(np.uint8) & inside, connectivity=8)
@@ -91,23 +94,32 @@ def chosen(
     return taken.astype(np.uint8)
 
 
-def nearest(where: np.ndarray) -> np.ndarray:
-    """h×w int: for each pixel the nearest one of `where`, as its place in the flat picture."""
+def nearest(where: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The nearest one of the pixels `where` (h×w bool) for each of n `places`; both as places in
+    the flat picture."""
     _, labels = cv2.distanceTransformWithLabels(
         np.where(where, np.uint8(0), np.uint8(1)), cv2.DIST_L2, 5,
         labelType=cv2.DIST_LABEL_PIXEL,
     )
-    label = np.asarray(labels, np.int32)
-    places = np.zeros(int(label.max()) + 1, np.intp)
+    label = np.asarray(labels, np.int32).reshape(-1)
     flat = np.flatnonzero(where)
-    places[label.reshape(-1)[flat]] = flat
-    return places[label]
+    known = np.zeros(len(flat) + 1, np.intp)
+    known[label[flat]] = flat
+    return known[label[places]]
 
 
-
-def median(rgb: np.ndarray, window: float) -> np.ndarray:
-    """h×w×3 uint8: the median around each pixel, looked at in half the size: it is slow."""
-    h, w = rgb.shape[:2]
-    small = cv2.resize(rgb, (max(1, w // 2), max(1, h // 2)), interpolation=cv2.INTER_AREA)
-    small = cv2.medianBlur(small, max(3, int(window / 2)) | 1)
+def ground_of(rgb: np.ndarray, solid: np.ndarray, window: float) -> np.ndarray:
+    """h×w×3 uint8: what lies behind the strokes, the median of the ground around each pixel;
+    looked at in half the size or less, since it is slow."""
+    h, w = solid.shape
+    shrink = int(np.clip(window / 8, 2, 4))
+    size = (max(1, w // shrink), max(1, h // shrink))
+    grown = cv2.dilate(solid.astype(np.uint8) * np.uint8(255), np.ones((5, 5), np.uint8))
+    hidden = cv2.resize(grown, size, interpolation=cv2.INTER_AREA) > 0
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    if not hidden.all():
+        places = np.flatnonzero(hidden)
+        flat = small.reshape(-1, 3)
+        flat[places] = flat[nearest(~hidden, places)]
+    small = cv2.medianBlur(small, max(3, int(window / shrink)) | 1)
     return cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR)

@@ -48,8 +48,8 @@ def open_session(path: Path) -> Any:
     options.log_severity_level = 4
     # GELU leaves numbers below 1e-38, on which a processor is a hundred times slower
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
-    # threads that wait for work would take the cores from what comes next
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    # threads that spin while they wait take the cores from the editor and from what comes next
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     finally:
