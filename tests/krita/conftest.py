@@ -124,6 +124,24 @@ def krita(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="module", params=places(), ids=lambda place: place.name)
+def own_krita(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory,
+    compiled_kernels: None,
+) -> Iterator[Editor]:
+    """A Krita for the tests of one file alone: they move its dockers about and restart it."""
+    place: Place = request.param
+    folder = tmp_path_factory.mktemp("own", numbered=True)
+    editor = start_editor(folder, place)
+    try:
+        editor.start()
+        place.check_version(editor.eval("app.version()"))
+        yield editor
+    finally:
+        editor.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture
 def raft(krita: Editor) -> Editor:
     """Krita with the free photo of a raft: people, and a headline set on it."""

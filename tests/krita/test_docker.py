@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import RAFT, SEARCH_SECONDS, Editor, start_editor
-from krita_places import Place, places
+from conftest import RAFT, SEARCH_SECONDS, Editor
 
 DOCKER = "docker()"
 LARGE = 34  # points a button is high at least, to be hit with a pen
 BUTTONS = ("cleanplate_docker_remove", "docker_cleanplate_remove_clicked",
            "docker_cleanplate_select_clicked", "docker_cleanplate_remove_selection",
            "docker_cleanplate_refill", "docker_cleanplate_separate", "docker_cleanplate_cut_out")
-
-
-@pytest.fixture(scope="module", params=places(), ids=lambda place: place.name)
-def own_krita(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory,
-    compiled_kernels: None,
-) -> Iterator[Editor]:
-    """A Krita for these tests alone: they move its dockers about and restart it."""
-    place: Place = request.param
-    folder = tmp_path_factory.mktemp("docker", numbered=True)
-    editor = start_editor(folder, place)
-    try:
-        editor.start()
-        place.check_version(editor.eval("app.version()"))
-        helpers(editor)
-        yield editor
-    finally:
-        editor.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def helpers(editor: Editor) -> None:
@@ -45,6 +23,7 @@ def helpers(editor: Editor) -> None:
 @pytest.fixture
 def beside(own_krita: Editor) -> Editor:
     """A picture is open, and the docker lies at the right with everything ticked."""
+    helpers(own_krita)
     own_krita.open(RAFT)
     own_krita.ask("p = sys.modules['cleanplate.preferences']; p.save(p.Preferences())\n"
                   f"{DOCKER}.hide(); {DOCKER}.setFloating(False)\n"

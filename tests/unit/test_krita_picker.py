@@ -12,9 +12,11 @@ pytest.importorskip("PyQt6.QtWidgets", reason="PyQt6 cannot be loaded", exc_type
 
 from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt  # noqa: E402
 from PyQt6.QtGui import (  # noqa: E402
+    QEventPoint,
     QImage,
     QPointingDevice,
     QTabletEvent,
+    QTouchEvent,
     QTransform,
     QWheelEvent,
 )
@@ -43,6 +45,13 @@ class Below(QWidget):
 
     def keyPressEvent(self, event: Any) -> None:
         self.got.append(f"key {event.key()}")
+
+    def event(self, event: Any) -> bool:
+        if isinstance(event, QTouchEvent):
+            self.got.append(f"{event.type().name} {len(event.points())}")
+            event.accept()
+            return True
+        return super().event(event)
 
 
 class View:
@@ -162,11 +171,55 @@ def pen(glass: Any, kind: QEvent.Type, x: float, y: float, modifiers: Any = PLAI
     assert event.isAccepted()
 
 
-def test_touch_goes_to_the_canvas_below(armed: Any) -> None:
-    """Qt gives a touch to the nearest widget that accepts it."""
-    view, glass, _ = armed
-    assert not glass.testAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
-    assert glass.parent() is view.widget
+def test_one_finger_taps_and_draws_boxes(armed: Any) -> None:
+    """Krita's canvas would paint with it."""
+    view, glass, said = armed
+    touch(glass, [[(50, 50)], [(55, 53)]])
+    assert said == [(picker.Mode.NEW, 20.0, 25.0)]
+    touch(glass, [[(30, 20)], [(60, 40)], [(110, 60)]])
+    assert said[1:] == [("box", 10.0, 10.0, 50.0, 30.0)]
+    assert view.widget.got == []
+
+
+def test_more_fingers_go_to_the_canvas_below(armed: Any) -> None:
+    view, glass, said = armed
+    view.widget.setAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
+    touch(glass, [[(50, 50)], [(50, 50), (90, 50)], [(60, 50), (100, 50)]])
+    assert view.widget.got == ["TouchBegin 2", "TouchUpdate 2", "TouchEnd 2"]
+    assert said == []
+    view.widget.got.clear()
+    touch(glass, [[(50, 50), (90, 50), (130, 50)]])
+    assert view.widget.got == ["TouchBegin 3", "TouchEnd 3"] and said == []
+    touch(glass, [[(50, 50)]])
+    assert said == [(picker.Mode.NEW, 20.0, 25.0)], "one finger picks again"
+
+
+def test_a_cancelled_touch_picks_nothing(armed: Any) -> None:
+    _, glass, said = armed
+    touch(glass, [[(50, 50)]], QEvent.Type.TouchCancel)
+    assert said == [] and not glass._dragging()
+
+
+def touch(glass: Any, steps: list[list[tuple[int, int]]],
+          end: QEvent.Type = QEvent.Type.TouchEnd) -> None:
+    """Fingers at the places of each step, then up."""
+    kinds = [QEvent.Type.TouchBegin, *[QEvent.Type.TouchUpdate] * (len(steps) - 1), end]
+    device = QPointingDevice(
+        "screen", 1, QPointingDevice.DeviceType.TouchScreen, QPointingDevice.PointerType.Finger,
+        QPointingDevice.Capability.Position, 10, 0)
+    for kind, places in zip(kinds, [*steps, steps[-1]], strict=True):
+        state = QEventPoint.State.Updated
+        if kind == QEvent.Type.TouchBegin:
+            state = QEventPoint.State.Pressed
+        elif kind == end:
+            state = QEventPoint.State.Released
+        points = []
+        for number, place in enumerate(places):
+            at = QPointF(*place)
+            points.append(QEventPoint(number, state, at, QPointF(glass.mapToGlobal(at))))
+        event = QTouchEvent(kind, device, PLAIN, points)
+        QApplication.sendEvent(glass, event)
+        assert event.isAccepted()
 
 
 @pytest.mark.parametrize(("key", "meaning"), [

@@ -7,10 +7,30 @@ from typing import Any, List, NamedTuple, Optional
 
 from .canvas import Canvas
 from .glass import Glass, Segments
-from .qt import QEvent, QObject, QPointF, QRectF, Qt, QtCore, QtGui, QtWidgets, Signal, event_pos
+from .qt import (
+    QEvent,
+    QObject,
+    QPointF,
+    QRectF,
+    Qt,
+    QtCore,
+    QtGui,
+    QtWidgets,
+    Signal,
+    event_pos,
+    fingers,
+    touch_begin,
+)
 from .translate import tr
 
 DRAG = 6  # widget points that the pointer moves before a click becomes a box
+FINGER_DRAG = 16  # the same for a finger, which rolls while it taps
+
+
+class Touch(Enum):
+    NONE = "none"
+    POINTS = "points"  # one finger, as the mouse with its left button
+    MOVES_VIEW = "moves view"  # two or more: Krita's own gestures
 
 
 class Mode(Enum):
@@ -28,8 +48,9 @@ class Mark(NamedTuple):
 class Picker(Glass):
     """Covers the canvas. Positions are image pixels, taken with the view as it is at that time.
 
-    Left button and pen are caught, in pairs of press and release. Wheel, the other buttons,
-    touch, and everything while Space is held go on to Krita, so that pan and zoom keep working.
+    Left button, pen and one finger are caught, in pairs of press and release: what went on to
+    Krita would paint on the user's layer. Wheel, the other buttons, two fingers and more, and
+    everything while Space is held go on to Krita, so that pan and zoom keep working.
     """
 
     picked = Signal(float, float, object)  # x, y, Mode
@@ -43,6 +64,9 @@ class Picker(Glass):
         self._start: Optional[QPointF] = None
         self._now: Optional[QPointF] = None
         self._space = False
+        self._touch = Touch.NONE
+        self._drag = DRAG
+        self.setAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
         self._marks: List[Mark] = []
         self.setCursor(Qt.CursorShape.CrossCursor)
         self.show_hint(hint)
@@ -69,6 +93,41 @@ class Picker(Glass):
         if kind in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
             return self._on_key(event, kind)
         return super().eventFilter(watched, event)
+
+    def event(self, event: Any) -> bool:
+        kind = event.type()
+        if kind == QEvent.Type.TouchBegin:
+            self._touch = Touch.NONE
+        elif kind not in (
+            QEvent.Type.TouchUpdate, QEvent.Type.TouchEnd, QEvent.Type.TouchCancel
+        ):  # fmt: skip
+            return super().event(event)
+        self._on_touch(event, kind)
+        event.accept()
+        return True
+
+    def _on_touch(self, event: Any, kind: Any) -> None:
+        """One finger clicks and draws boxes; from the second one on the canvas gets the touch."""
+        places = fingers(event, self)
+        ends = kind in (QEvent.Type.TouchEnd, QEvent.Type.TouchCancel)
+        if self._touch is Touch.MOVES_VIEW:
+            QtWidgets.QApplication.sendEvent(self._canvas.widget, event)
+        elif len(places) > 1 and not ends:
+            self._touch = Touch.MOVES_VIEW
+            self._start = None
+            self.update()
+            # Qt gives the canvas all that follows, because it takes this touch.
+            QtWidgets.QApplication.sendEvent(self._canvas.widget, touch_begin(event))
+        elif kind == QEvent.Type.TouchBegin:
+            self._touch = Touch.POINTS
+            self._press(places[0], FINGER_DRAG)
+        elif self._touch is Touch.POINTS and kind == QEvent.Type.TouchUpdate:
+            self._move(places[0])
+        elif self._touch is Touch.POINTS and kind == QEvent.Type.TouchEnd:
+            self._release(places[0], event.modifiers())
+        if ends:
+            self._touch, self._start = Touch.NONE, None
+            self.update()
 
     def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
         if event.button() != Qt.MouseButton.LeftButton or self._space:
@@ -120,8 +179,9 @@ class Picker(Glass):
             painter.drawRect(QRectF(self._start, self._now).normalized())
         self._paint_text(painter)
 
-    def _press(self, position: QPointF) -> None:
+    def _press(self, position: QPointF, drag: float = DRAG) -> None:
         self._start = self._now = QPointF(position)
+        self._drag = drag
 
     def _move(self, position: QPointF) -> None:
         self._now = QPointF(position)
@@ -177,7 +237,7 @@ class Picker(Glass):
     def _dragging(self) -> bool:
         if self._start is None or self._now is None:
             return False
-        return (self._now - self._start).manhattanLength() > DRAG
+        return (self._now - self._start).manhattanLength() > self._drag
 
     def _gone(self) -> None:
         QtCore.QTimer.singleShot(0, self.left.emit)

@@ -32,6 +32,26 @@ def event_pos(event):
     return event.position() if hasattr(event, "position") else event.localPos()
 
 
+def fingers(event, widget):
+    """Positions of a touch event's points that are down, as QPointF in the widget's coordinates;
+    of all of them where the last one has just gone up."""
+    points = event.points() if QT6 else event.touchPoints()
+    up = QtGui.QEventPoint.State.Released if QT6 else Qt.TouchPointState.TouchPointReleased
+    down = [point for point in points if point.state() != up]
+    if QT6:
+        return [widget.mapFromGlobal(point.globalPosition()) for point in down or points]
+    return [point.pos() for point in down or points]
+
+
+def touch_begin(event):
+    """A TouchBegin event with the points of a touch event as they are now."""
+    kind, keys = QEvent.Type.TouchBegin, event.modifiers()
+    if QT6:
+        return QtGui.QTouchEvent(kind, event.pointingDevice(), keys, event.points())
+    states, points = event.touchPointStates(), event.touchPoints()
+    return QtGui.QTouchEvent(kind, event.device(), keys, states, points)
+
+
 def sip_transferback(obj):
     """Gives a wrapper to Python, so that it is freed with the last reference to it."""
     if isinstance(obj, sip.simplewrapper):
@@ -63,5 +83,7 @@ __all__ = [
     "Signal",
     "alive",
     "event_pos",
+    "fingers",
     "sip_transferback",
+    "touch_begin",
 ]
