@@ -15,6 +15,7 @@ from backend.masks.combine import components, padded
 from backend.values import Box, Control
 
 RING = 6  # px around a hole whose colours are asked
+NARROW = 3  # the same for a small hole on a plate so low that a wider ring leaves it
 LEAST = 40  # px of ring that a judgement needs
 NEAR = 7.0 / 255  # how far a pixel may be from the polynomial
 AGREE = 0.93  # share of the ring that must be near it
@@ -53,8 +54,11 @@ def fill_flat(
         part = (labels[box.slices] == label).astype(np.uint8)
         small = min(w, h) <= SMALL
         rgb = to_unit(pixels[box.slices][..., :3], *limits)
-        filled = _fill(rgb, part, known[box.slices], small, rng)
-        if filled is None:
+        for ring in (RING, NARROW) if small else (RING,):
+            filled = _fill(rgb, part, known[box.slices], small, ring, rng)
+            if filled is not None:
+                break
+        else:
             continue
         inside = part > 0
         rim = rim_alpha(part, None if core is None else core[box.slices], feather)
@@ -67,12 +71,13 @@ def fill_flat(
 
 
 def _fill(
-    rgb: np.ndarray, part: np.ndarray, known: np.ndarray, small: bool, rng: np.random.Generator
+    rgb: np.ndarray, part: np.ndarray, known: np.ndarray, small: bool, reach: int,
+    rng: np.random.Generator,
 ) -> np.ndarray | None:
-    """The crop with its hole filled, or None when its surroundings are not flat."""
+    """The crop with its hole filled, or None when the ring of that width around it is not flat."""
     # The first pixel beside the hole may still hold a trace of what was there.
     beside = cv2.dilate(part, np.ones((3, 3), np.uint8))
-    size = 2 * RING + 1
+    size = 2 * reach + 1
     ring = (cv2.dilate(part, np.ones((size, size), np.uint8)) > 0) & (beside == 0) & known
     ys, xs = np.nonzero(ring)
     if len(ys) < LEAST:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from backend.masks import (
+    ground,
     strokes,
     strokes_colour,
     text_accept,
@@ -111,7 +112,9 @@ class StrokeTextModel:
         for _, item, decision in done:
             strokes.paste(text, decision.text, decision.crop)
             strokes.paste(effect, item.effect * reach(item), item.crop)
-        mask = mask_of(rgb, text, effect, [box for box, _, _ in done])
+        boxes = [box for box, _, _ in done]
+        mask = mask_of(rgb, text, effect, boxes)
+        mask = ground.solid(rgb, mask, [(box.corners(), box.height) for box in boxes], control)
         lines = reading_order(merge([box for box, _, _ in done]))
         return TextFound(np.maximum(text, effect), mask, tuple(line_of(r) for r in lines))
 

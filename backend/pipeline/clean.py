@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from backend.masks import combine
+from backend.masks import combine, ground
 from backend.models.store import ModelStore
 from backend.pipeline import find
 from backend.pipeline.report import build_report
@@ -88,7 +88,7 @@ def make_hole(
     objects = combine.union([found.people_mask, found.clicked, found.unknown], source.shape)
     hole, core = combine.object_hole(objects, options.grow)
     control.check()
-    text, text_core = combine.text_hole(found.text, options.grow)
+    text, text_core = text_hole(source.rgb8, found.text, options.grow, control)
     if options.shadows and objects.any():
         from backend.masks.shadows import shadow_mask
 
@@ -106,6 +106,17 @@ def make_hole(
         hole[source.transparent] = 0
     hole = limited(hole, limit)
     return hole, np.minimum(core, hole), np.minimum(thin, hole)
+
+
+def text_hole(
+    rgb: np.ndarray, mask: np.ndarray, grow: int | None, control: Control
+) -> tuple[np.ndarray, np.ndarray]:
+    """(hole, core) of a text mask, without the ground between small letters unless the growth is
+    asked for in px."""
+    hole, core = combine.text_hole(mask, grow)
+    if grow is None and hole.any():
+        hole = ground.spared(rgb, hole, core, control)
+    return hole, np.minimum(core, hole)
 
 
 def fill(

@@ -83,6 +83,9 @@ def refill(
         base = source if original is None else Source(original)
         thick = wanted(masks[0], area, options.grow, text=False)
         thin = wanted(masks[1], area, options.grow, text=True)
+        if area is None:
+            hole, core = clean.text_hole(base.rgb8, masks[1], options.grow, control)
+            thin = Wanted(core, hole, hole)
         if options.shadows and masks[0].any():
             thick = with_shadows(thick, masks[0], base, area, control)
         keep = np.maximum(thick.hole, thin.hole)

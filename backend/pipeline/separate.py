@@ -88,7 +88,7 @@ def separate(
                  for m, n in ((object_mask, "object mask"), (text_mask, "text mask"))]
     seen = subjects.look(source, given, options, store, control)
     with control.stage("fill", "Making the holes"):
-        letters, letters_core = combine.text_hole(seen.text, options.grow)
+        letters, letters_core = clean.text_hole(source.rgb8, seen.text, options.grow, control)
         if source.transparent is not None:
             letters[source.transparent] = 0
         whole = [(item, subjects.under_text(mask, letters)) for item, mask in seen.subjects]

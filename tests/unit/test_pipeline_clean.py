@@ -48,7 +48,7 @@ def test_masks_are_as_found_and_the_hole_is_larger() -> None:
     expected[30:90, 20:40] = expected[30:90, 70:90] = 255
     assert (result.object_mask == expected).all()
     assert result.hole[60, 20 - 5] and not result.hole[60, 20 - 6]
-    assert result.hole[24, 110 - 2]
+    assert result.hole[24, 110 - 1]  # further out the ground itself is seen: see masks.ground
 
 
 def test_grow_zero_fills_exactly_the_masks() -> None:

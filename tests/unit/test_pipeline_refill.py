@@ -7,7 +7,7 @@ import pytest
 from pipeline_doubles import BLUE, RED, Store, scene
 
 from backend.masks import combine
-from backend.pipeline.clean import clean
+from backend.pipeline.clean import clean, text_hole
 from backend.pipeline.refill import refill
 from backend.values import BadInput, CleanOptions, Control
 
@@ -146,7 +146,8 @@ def test_everything_anew_puts_the_plate_back_outside_the_hole():
     done = refill(plate, None, mask_of(WORD), options, store, Control(), original=source)
     hole = done.result.hole > 0
     assert same(done.result.plate, source, ~hole)
-    assert np.array_equal(hole, combine.text_hole(mask_of(WORD))[0] > 0)
+    whole, _ = text_hole(source, mask_of(WORD), None, Control())
+    assert np.array_equal(hole, whole > 0)
 
 
 def test_wrong_arguments_are_told():
