@@ -9,6 +9,7 @@ mask that has nothing of the ground's colour is the inside of a letter.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ HIGHEST = 64  # px: larger letters have room between them
 LONG = 2.0  # times as long as high: letters that have run together
 BROADEST = 120  # px: in larger letters the net sees the inside of strokes too
 BAR = 0.65  # share of its box that a bar fills
-REACH = 0.3  # of a line's height: how far around its polygon is looked
+REACH = 0.45  # of a line's height: how far around its polygon is looked
 ALIKE = 28.0  # levels of 255 within which colours are one ground, whose shade may drift
 LEAST = 0.05  # share of a line's polygon that must be open ground for a judgement
 CLOSE = 6.0  # levels from the ground's local colour within which a pixel is ground,
@@ -29,17 +30,20 @@ NOISE = 3.0  # or this many of its own deviations,
 CONTRAST = 0.2  # but never more than this share of the letters' distance from it
 CLEAR = 48.0  # levels of contrast: what is fainter, a watermark, has no sure edge
 INSIDE = 0.6  # share of the letters' distance from which a gap may belong to them,
-EVEN = 0.7  # on a ground that makes up this share of what is free,
-HELD = 0.45  # if it lies between them with this share of its rim
+HELD = 0.45, math.inf  # if it lies between them with this share of its rim, however thick,
+EVEN = 0.7  # on a ground that makes up this share of what is free; elsewhere only
+ENCLOSED, THICKEST = 0.95, 0.35  # with this share and up to so much of the line's height
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
 @dataclass(frozen=True)
 class Place:
-    """A line's surroundings: `part` of the picture, `box` and `wide` its polygon and a little
-    more, h×w bool; `away` h×w float32, levels from the ground; `noise` of the ground itself and
-    `contrast` of the letters, in levels; `even`, the share of what is free that is ground."""
+    """A line's surroundings: `height` in px; `part` of the picture; `box` and `wide`, its polygon
+    and a little more, h×w bool; `away` h×w float32, levels from the ground; `noise` of the ground
+    itself and `contrast` of the letters, in levels; `even`, the share of the ground in what is
+    not marked."""
 
+    height: float
     part: tuple[slice, slice]
     box: np.ndarray
     wide: np.ndarray
@@ -92,8 +96,7 @@ def solid(
     """
     result = mask.copy()
     for place in _places(rgb, mask, [b for b in boxes if b[1] < BROADEST], control):
-        if place.even < EVEN:
-            continue
+        held, thickest = HELD if place.even >= EVEN else (ENCLOSED, THICKEST * place.height)
         marked = mask[place.part] > 0
         inked = (place.away > INSIDE * place.contrast) & ~marked & place.wide
         _, labels, stats, _ = cv2.connectedComponentsWithStats(
@@ -103,7 +106,9 @@ def solid(
             near = np.s_[max(0, y - 1) : y + h + 1, max(0, x - 1) : x + w + 1]
             gap = labels[near] == label
             rim = (cv2.dilate(gap.astype(np.uint8), CROSS) > 0) & ~gap
-            if marked[near][rim].mean() >= HELD and place.wide[near][rim].all():
+            if marked[near][rim].mean() < held or not place.wide[near][rim].all():
+                continue
+            if 2 * cv2.distanceTransform(gap.astype(np.uint8), cv2.DIST_L2, 3).max() <= thickest:
                 result[place.part][near][gap] = 255
     return result
 
@@ -126,23 +131,23 @@ def _places(
         drawn = np.zeros((y1 - y0, x1 - x0), np.uint8)
         cv2.fillPoly(drawn, [(corners - (x0, y0)).round().astype(np.int32)], 1)
         box = drawn > 0
-        wide = cv2.dilate(drawn, np.ones((2 * int(margin / 2) + 1,) * 2, np.uint8)) > 0
+        wide = cv2.dilate(drawn, np.ones((2 * int(margin) + 1,) * 2, np.uint8)) > 0
         letters, free = (mask[part] > 0) & box, (mask[part] == 0) & wide
         if free.sum() < LEAST * box.sum() or letters.sum() < 20:
             continue
-        away, noise, even = distance(rgb[part].astype(np.float32), free, max(3, int(height)))
+        away, noise, same = distance(rgb[part].astype(np.float32), free, max(3, int(height)))
         contrast = float(np.quantile(away[letters], 0.8))
         if contrast >= CLEAR:
-            yield Place(part, box, wide, away, noise, even, contrast)
+            even = np.count_nonzero(same) / np.count_nonzero(free)
+            yield Place(height, part, box, wide, away, noise, even, contrast)
 
 
 def distance(
     colours: np.ndarray, free: np.ndarray, reach: int
-) -> tuple[np.ndarray, float, float]:
-    """(distance, noise, even): how far each pixel is from the ground around it, h×w float32
-    levels, the median distance on the ground itself and its share of `free`. The ground is the
-    most frequent colour of the `free` pixels, followed within `reach` px where its shade drifts.
-    """
+) -> tuple[np.ndarray, float, np.ndarray]:
+    """(distance, noise, same): how far each pixel is from the ground around it, h×w float32
+    levels; the median distance on the ground itself; which of the `free` pixels are ground, h×w
+    bool: those of their most frequent colour. Its shade may drift from `reach` to `reach` px."""
     bins = (colours[free] / 16).astype(int)
     keys = bins[:, 0] * 256 + bins[:, 1] * 16 + bins[:, 2]
     shade = colours[free][keys == np.bincount(keys).argmax()].mean(0)
@@ -158,6 +163,5 @@ def distance(
     local = cv2.blur(colours * weight[..., None], window)
     away = np.abs(colours - local / np.maximum(mass, 1e-4)[..., None]).max(2)
     away[mass < 0.02] = 255.0
-    if not same.any():
-        return away, 255.0, 0.0
-    return away, float(np.median(away[same])), float(same.sum() / free.sum())
+    noise = float(np.median(away[same])) if same.any() else 255.0
+    return away, noise, same
