@@ -238,7 +238,7 @@ ENTRIES: list[Entry] = [
     _psenet("psenet_r50_ic15_736", 48, "ICDAR 2015 at 736 px"),
     _psenet("psenet_r50_ic15_1024", 47, "ICDAR 2015 at 1024 px"),
     Entry(
-        "psenet-builtin", "text", "Clean Plate's own light PSENet", "MIT", 20,
+        "psenet-builtin", "text", "Clean Plate's own light PSENet", "Apache-2.0", 20,
         "backend.masks.text:load_psenet_builtin", _weights("psenet-builtin"), builtin=True,
     ),
     Entry(

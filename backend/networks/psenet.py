@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from backend.networks.lcnet import PYRAMID, RSEFPN, LCNet
+
 KERNELS = 7
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -133,46 +135,15 @@ class PSENet(nn.Module):
         return self.det_head(self.fpn(self.backbone(x)))
 
 
-def block(inner: int, outer: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    """3×3 convolution, batch norm, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(inner, outer, 3, stride, dilation, dilation, bias=False),
-        nn.BatchNorm2d(outer), nn.ReLU(True),
-    )  # fmt: skip
-
-
-class LightBackbone(nn.Module):
-    """Plain 3×3 convolutions, maps at strides 4 to 32; the names and shapes are those of the seed
-    people net's encoder, whose weights it can start from."""
-
-    def __init__(self, widths: tuple[int, int, int, int, int]) -> None:
-        super().__init__()
-        self.stem = block(3, widths[0], 2)
-        pairs = zip(widths[:-1], widths[1:], strict=True)
-        self.encoder = nn.ModuleList(nn.Sequential(block(a, b, 2), block(b, b)) for a, b in pairs)
-        self.context = nn.Sequential(
-            block(widths[-1], widths[-1], 1, 2), block(widths[-1], widths[-1], 1, 4)
-        )
-
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        x = self.stem(x)
-        maps = []
-        for stage in self.encoder:
-            x = stage(x)
-            maps.append(x)
-        maps[-1] = x + self.context(x)
-        return maps
-
-
 class LightPSENet(nn.Module):
-    """The same form as PSENet with a light backbone: 1.2 M parameters, sides multiples of 32."""
+    """The same form on PP-OCR's light trunk and pyramid: 2.5 M parameters; sides are multiples
+    of 32."""
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (16, 32, 64, 128, 160)
-        self.backbone = LightBackbone(widths)
-        self.fpn = FPN(widths[1:], 32)
-        self.det_head = Head(128, 32, bias=False)
+        self.backbone = LCNet()
+        self.fpn = RSEFPN()
+        self.det_head = Head(PYRAMID, 48, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.det_head(self.fpn(self.backbone(x)))

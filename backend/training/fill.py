@@ -17,7 +17,14 @@ from torch import nn
 from backend.networks.pconv import SMALL, PConvUNet
 from backend.training.bank import Bank, window_map
 from backend.training.data import BACKGROUNDS, read_folders
-from backend.training.fill_losses import STYLE, Critics, VGGFeatures, features, paper_losses
+from backend.training.fill_losses import (
+    STYLE,
+    Critics,
+    VGGFeatures,
+    features,
+    paper_losses,
+    sliced_wasserstein,
+)
 from backend.training.fill_masks import HoleSource
 from backend.training.trainer import Settings, Trainer, add_common_arguments
 from backend.values import BadInput, Control
@@ -40,6 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--side", type=int, default=SIDE, help="side of the training windows, px")
     parser.add_argument("--style", type=float, default=STYLE,
                         help="weight of the style loss; other features than VGG16's want less")
+    parser.add_argument("--sliced", type=float, default=0.0,
+                        help="weight of the sliced Wasserstein distance of the hole's patches")
     parser.add_argument("--small", action="store_true", help="the narrow net, for a CPU")
 
 
@@ -94,6 +103,7 @@ def run(args: argparse.Namespace) -> int:
     about = {
         "model": "PConvUNet", "data": ", ".join(PHOTOS), "perceptual": judged_by,
         "adversarial": str(args.adversarial), "style": str(args.style),
+        "sliced": str(args.sliced),
     }
     rate = {} if args.rate else {"learning_rate": 5e-5 if args.fine else 6e-4}
     settings = Settings.of("fill-pconv", args, weight_decay=1e-4, **rate)
@@ -110,6 +120,8 @@ def run(args: argparse.Namespace) -> int:
         truth, hole = batch
         out = model(truth, 1 - hole)
         terms = paper_losses(judge, out, truth, hole, args.style)
+        if args.sliced > 0:
+            terms["sliced"] = args.sliced * sliced_wasserstein(out, truth, hole)
         if adversary is not None:
             mixed = truth * (1 - hole) + out.float() * hole
             terms["critics"] = args.adversarial * adversary.step(truth, mixed, hole)

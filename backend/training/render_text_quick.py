@@ -17,6 +17,7 @@ SMALLEST = 0.6  # scale m of the smallest kernel
 MARGIN = 0.06  # a line's box is this much of its height larger than its ink
 STEP = 4  # labels have a quarter of the scene's size
 FAR = 60.0
+WORD_GAP = 0.2  # of the ink's height, the least space between words
 
 
 @dataclass
@@ -60,10 +61,11 @@ class Scene:
 
 
 class QuickRenderer:
-    """Draws scenes of an atlas over `photos` (N×H×W×3 uint8)."""
+    """Draws scenes of an atlas over `photos` (N×H×W×3 uint8). `words`: label the words of Latin
+    lines one by one, not the lines."""
 
-    def __init__(self, atlas: Atlas, photos: np.ndarray) -> None:
-        self.atlas, self.photos = atlas, photos
+    def __init__(self, atlas: Atlas, photos: np.ndarray, words: bool = False) -> None:
+        self.atlas, self.photos, self.words = atlas, photos, words
 
     def batch(self, count: int, side: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """(B×3×side×side uint8, B×side/4×side/4 uint8 numbers of kernels)."""
@@ -198,17 +200,39 @@ class QuickRenderer:
         if (coarse > 0).sum() < 0.8 * area:
             return None
         scene.taken[spot][zone] = 1
-        tall, wide = line.size * (1 + 2 * MARGIN), line.length + line.size * 2 * MARGIN
-        ratios = np.linspace(1, SMALLEST, KERNELS)
-        shrink = tall * wide / (2 * (tall + wide)) * (1 - ratios**2)
-        levels = np.searchsorted(shrink, coarse + MARGIN * line.size, "left").astype(np.uint8)
-        np.maximum(scene.kernel[spot], levels, out=scene.kernel[spot])
+        size = ((x1 - x0) // STEP, (y1 - y0) // STEP)
+        for left, right in self.pieces(line):
+            word = np.minimum(np.minimum(u - left, right - u), line.size / 2 - np.abs(v))
+            word = cv2.resize(word, size, interpolation=cv2.INTER_AREA)
+            levels = levels_of(word, line.size, right - left)
+            np.maximum(scene.kernel[spot], levels, out=scene.kernel[spot])
         part = scene.image[y0:y1, x0:x1]
         mean = part[inner > 0].mean(0) if (inner > 0).any() else part.mean((0, 1))
         look = look or style(mean, rng)
         coverage, distance = self.sample(line, u, v)
         part[:] = paint(part, coverage, distance, inner, line.size, look)
         return look
+
+    def pieces(self, line: Line) -> list[tuple[float, float]]:
+        """From where to where in px along the line its words reach; the whole line where words
+        are not kept apart or no spaces are written."""
+        whole = [(-line.length / 2, line.length / 2)]
+        if not self.words or self.atlas.script[line.index] or self.atlas.vertical[line.index]:
+            return whole
+        width = int(self.atlas.width[line.index])
+        strip = self.atlas.coverage[line.index][:, PAD : PAD + width]
+        filled = np.flatnonzero(strip.max(0) > 24)
+        if len(filled) < 2:
+            return whole
+        gaps = np.diff(filled) - 1
+        between = gaps[gaps > 0]
+        space = max(WORD_GAP * INK, 2.2 * float(np.median(between)) if len(between) > 2 else 0.0)
+        ends = np.flatnonzero(gaps >= space)
+        starts = np.concatenate([filled[:1], filled[ends + 1]])
+        stops = np.concatenate([filled[ends], filled[-1:]]) + 1
+        scale = line.length / width
+        return [(float(a - width / 2) * scale, float(b - width / 2) * scale)
+                for a, b in zip(starts, stops, strict=True)]
 
     def sample(self, line: Line, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Coverage in [0, 1] and signed distance in px to the glyphs at (u, v)."""
@@ -228,6 +252,15 @@ class QuickRenderer:
         )
         signed = (distance.astype(np.float32) - 128) * (DISTANCE_STEP * scale)
         return coverage.astype(np.float32) / 255, signed
+
+
+def levels_of(inner: np.ndarray, size: float, length: float) -> np.ndarray:
+    """In how many of the KERNELS maps each pixel lies, uint8, from its distance in px to the
+    border of a line or word of that size and length: d = A(1−r²)/P, r from 1 to SMALLEST."""
+    tall, wide = size * (1 + 2 * MARGIN), length + size * 2 * MARGIN
+    ratios = np.linspace(1, SMALLEST, KERNELS)
+    shrink = tall * wide / (2 * (tall + wide)) * (1 - ratios**2)
+    return np.searchsorted(shrink, inner + MARGIN * size, "left").astype(np.uint8)
 
 
 def local(line: Line, x0: int, y0: int, x1: int, y1: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,8 +12,8 @@ from backend.networks.psenet import KERNELS, MEAN, STD, LightPSENet
 from backend.training.render_text_load import Pool, add_text_arguments, quick_renderer, renderer
 from backend.training.render_text_quick import MARGIN, SMALLEST
 from backend.training.render_text_scene import Layout, Scene, TextRenderer, border
+from backend.training.text_trunk import start_from
 from backend.training.trainer import Settings, Trainer, add_common_arguments
-from backend.values import BadInput
 
 SIDE = 448
 LAYOUT = Layout(
@@ -27,7 +27,11 @@ SMALL_SIDE = 256  # scenes on a CPU
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, steps=20000)
     add_text_arguments(parser)
-    parser.add_argument("--warm", type=Path, help="people net whose encoder to start from")
+    parser.add_argument("--words", action="store_true",
+                        help="label Latin words one by one, not lines (without a GPU)")
+    parser.add_argument(
+        "--trunk", type=Path, metavar="ONNX",
+        help="start from the DB detector of the rapidocr wheel (PP-OCRv6_det_small.onnx)")
 
 
 def labels(scene: Scene, draw: TextRenderer, step: int = 4) -> torch.Tensor:
@@ -78,19 +82,6 @@ def loss(net: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]):
     }  # fmt: skip
 
 
-def start_from(net: LightPSENet, path: Path) -> int:
-    """Copies the encoder of the seed people net into the backbone; returns how many tensors fit."""
-    from safetensors.torch import load_file
-
-    own = net.backbone.state_dict()
-    fits = {k: v.float() for k, v in load_file(path).items()
-            if k in own and own[k].shape == v.shape}
-    if not fits:
-        raise BadInput(f"{path} holds no encoder of the seed people net's form")
-    net.backbone.load_state_dict(fits, strict=False)
-    return len(fits)
-
-
 def nested(levels: torch.Tensor) -> torch.Tensor:
     """B×h×w numbers of kernels → B×7×h×w float 0/1 maps."""
     steps = torch.arange(KERNELS, device=levels.device).view(1, -1, 1, 1)
@@ -100,13 +91,16 @@ def nested(levels: torch.Tensor) -> torch.Tensor:
 def run(args: argparse.Namespace) -> int:
     about = {"model": "LightPSENet", "data": "rendered text on the training photos"}
     net = LightPSENet()
-    fitting = start_from(net, args.warm) if args.warm and not args.resume else 0
-    trainer = Trainer(net, Settings.of("psenet-builtin", args, average=0.998), loss, about)
+    fitting = start_from(net, args.trunk) if args.trunk and not args.resume else 0
+    slow = {"backbone.": 0.1, "fpn.": 0.3} if args.trunk else {}
+    settings = Settings.of("psenet-builtin", args, average=0.998, slow=slow)
+    trainer = Trainer(net, settings, loss, about)
     if fitting:
-        trainer.log(f"{fitting} tensors from {args.warm.name}")
+        trainer.log(f"{fitting} convolutions from {args.trunk.name}")
     size = args.batch or (24 if trainer.device.type == "cuda" else 8)
     compose = scenes_on_gpu if trainer.device.type == "cuda" else scenes_on_cpu
-    pool = Pool(compose(args, trainer, size), size, reuse=4, keep=160)
+    reuse = 4 if trainer.device.type == "cuda" else 8  # drawing costs a CPU more than a step
+    pool = Pool(compose(args, trainer, size), size, reuse, keep=160)
     mean = torch.tensor(MEAN, device=trainer.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=trainer.device).view(1, 3, 1, 1)
 
@@ -133,6 +127,7 @@ def scenes_on_gpu(args: argparse.Namespace, trainer: Trainer, size: int):
 def scenes_on_cpu(args: argparse.Namespace, trainer: Trainer, size: int):
     """compose(step) of the renderer for one core: smaller scenes, more of them."""
     draw = quick_renderer(args, trainer)
+    draw.words = args.words
 
     def compose(step: int) -> tuple[torch.Tensor, ...]:
         image, kernel = draw.batch(size, SMALL_SIDE, args.seed * 1_000_003 + step)

@@ -44,5 +44,5 @@ def test_weights_have_a_card(entry: Entry):
     cards = [p.read_text() for p in FOLDER.glob("*.md")]
     own = [text for text in cards if entry.name in text.splitlines()[0]]
     assert len(own) == 1, f"one card's title names {entry.name}"
-    for word in ("Made by", "Data", "Licence of the weights: MIT"):
+    for word in ("Made by", "Data", f"Licence of the weights: {entry.licence}"):
         assert word in own[0].replace("\n", " ")

@@ -57,6 +57,22 @@ def test_the_truth_costs_only_its_own_variation() -> None:
     assert float(grey["tv"]) < float(none["tv"]), "grey varies less than noise"
 
 
+def test_sliced_distance_minds_texture_and_not_place() -> None:
+    truth = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    hole = torch.zeros(2, 1, 64, 64)
+    hole[:, :, 12:52, 12:52] = 1
+    torch.manual_seed(0)
+    same = float(fill_losses.sliced_wasserstein(truth, truth, hole))
+    moved = float(fill_losses.sliced_wasserstein(truth.roll(5, 3), truth, hole))
+    blurred = float(fill_losses.sliced_wasserstein(
+        torch.nn.functional.avg_pool2d(truth, 5, 1, 2), truth, hole))
+    assert same == 0
+    assert moved < 0.3 * blurred, "the same texture elsewhere is nearer than a blur in place"
+    tiny = torch.zeros(2, 1, 64, 64)
+    tiny[:, :, 30:33, 30:33] = 1
+    assert float(fill_losses.sliced_wasserstein(truth, truth.roll(5, 3), tiny)) == 0
+
+
 def test_the_judge_is_the_best_one_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, imagenet.PACKAGE, None)
     net, name = fill_losses.features(None)

@@ -187,22 +187,3 @@ def test_the_quick_renderer_labels_what_it_draws():
     cells = changed.reshape(6, 64, 4, 64, 4).any((2, 4))
     inside = np.stack([cv2.dilate(s.taken, np.ones((5, 5))) > 0 for s in scenes])
     assert (cells & ~inside).sum() < 0.12 * cells.sum()
-
-
-def test_psenet_starts_from_an_encoder_of_the_same_form(tmp_path):
-    torch = pytest.importorskip("torch")
-    from safetensors.torch import save_file
-
-    from backend.networks.psenet import LightPSENet
-    from backend.training.text import start_from
-    from backend.values import BadInput
-
-    net = LightPSENet()
-    encoder = {k: torch.randn_like(v).contiguous() for k, v in net.backbone.state_dict().items()
-               if v.is_floating_point()}
-    save_file({**encoder, "head.weight": torch.zeros(3)}, tmp_path / "people.safetensors")
-    assert start_from(net, tmp_path / "people.safetensors") == len(encoder)
-    assert torch.equal(net.backbone.state_dict()["stem.0.weight"], encoder["stem.0.weight"])
-    save_file({"stem.0.weight": torch.zeros(2, 2)}, tmp_path / "other.safetensors")
-    with pytest.raises(BadInput, match="no encoder"):
-        start_from(net, tmp_path / "other.safetensors")

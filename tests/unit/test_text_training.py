@@ -143,3 +143,17 @@ def test_words_need_no_files_and_fonts_are_told_apart(tmp_path: Path):
     latin, asian = render_text.font_files([tmp_path])
     assert [p.name for p in latin] == ["a.ttf"]
     assert [p.name for p in asian] == ["NotoSansCJK-Bold.otf"]
+
+
+def test_words_are_labelled_one_by_one_where_asked(atlas: render_text.Atlas):
+    photos = np.full((1, 64, 96, 3), 120, np.uint8)
+    line = Line(1, 128, 128, 36, float(atlas.width[1]) * 36 / render_text.INK, 0.0)
+    counts = {}
+    for words in (False, True):
+        renderer = QuickRenderer(atlas, photos, words)
+        left, right = renderer.pieces(line)[0][0], renderer.pieces(line)[-1][1]
+        assert left == pytest.approx(-line.length / 2, abs=1)
+        assert right == pytest.approx(line.length / 2, abs=1)
+        counts[words] = len(renderer.pieces(line))
+    assert counts == {False: 1, True: 2}, "NEW SEASON"
+    assert len(QuickRenderer(atlas, photos, True).pieces(Line(0, 0, 0, 36, 90, 0.0))) == 1
