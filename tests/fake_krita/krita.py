@@ -1,62 +1,32 @@
 """A stateful stand-in for libkis: node tree, pixels, undo, the active node, selections.
 
 It keeps what FACTS say about the real one: integer pixels are B, G, R, A; setPixelData wants
-exactly width·height·pixel size bytes; groups have no pixels but a projection; one addChildNode
-into the image is one undo step, and nothing else is; the inserted node becomes active a moment
-later; every call belongs to the GUI thread. Tests read `writes` to see who was written to.
+exactly width·height·pixel size bytes; groups have no pixels but a projection; addChildNode,
+setBlendingMode and setColorSpace are undo steps of the document that a node was made in, even
+outside the image, and nothing else is; an inserted node becomes active a moment later; every call
+belongs to the GUI thread. Tests read `writes` to see who was written to.
 """
 
 from __future__ import annotations
 
 import itertools
-import threading
 from typing import Any
 
 import numpy as np
 from PyQt6.QtCore import QByteArray, QObject, QTimer, QUuid, pyqtSignal
-from PyQt6.QtWidgets import QDockWidget
+
+from tests.fake_krita.selection import Selection, gui_thread
+from tests.fake_krita.widgets import (  # noqa: F401
+    DockWidget,
+    DockWidgetFactory,
+    DockWidgetFactoryBase,
+    Extension,
+)
 
 MARGIN = 64  # pixels around the canvas that a layer can hold
 CHANNELS = {"RGBA": 4, "GRAYA": 2, "CMYKA": 5}
 TYPES = {"U8": np.uint8, "U16": np.uint16}
 _numbers = itertools.count(1)
-
-
-def gui_thread() -> None:
-    assert threading.current_thread() is threading.main_thread(), "libkis off the GUI thread"
-
-
-class Selection:
-    def __init__(self, x: int = 0, y: int = 0, coverage: np.ndarray | None = None) -> None:
-        empty = np.zeros((0, 0), np.uint8)
-        self._x, self._y, self._coverage = x, y, empty if coverage is None else coverage
-
-    def setPixelData(self, data: QByteArray, x: int, y: int, w: int, h: int) -> None:
-        gui_thread()
-        self._coverage = np.frombuffer(bytes(data), np.uint8).reshape(h, w)
-        self._x, self._y = x, y
-
-    def x(self) -> int:
-        return self._x
-
-    def y(self) -> int:
-        return self._y
-
-    def width(self) -> int:
-        return self._coverage.shape[1]
-
-    def height(self) -> int:
-        return self._coverage.shape[0]
-
-    def pixelData(self, x: int, y: int, w: int, h: int) -> QByteArray:
-        gui_thread()
-        out = np.zeros((h, w), np.uint8)
-        for row in range(h):
-            for column in range(w):
-                inside = (y + row - self._y, x + column - self._x)
-                if 0 <= inside[0] < self.height() and 0 <= inside[1] < self.width():
-                    out[row, column] = self._coverage[inside]
-        return QByteArray(out.tobytes())
 
 
 class Node:
@@ -72,7 +42,7 @@ class Node:
         self.pixels = self._blank()
 
     def _blank(self) -> np.ndarray:
-        height, width = self.document.size[1] + 2 * MARGIN, self.document.size[0] + 2 * MARGIN
+        height, width = (side + 2 * MARGIN for side in self.document.room[::-1])
         return np.zeros((height, width, CHANNELS[self.space[0]]), TYPES[self.space[1]])
 
     def __eq__(self, other: object) -> bool:
@@ -111,7 +81,12 @@ class Node:
         self.state["opacity"] = value
 
     def setBlendingMode(self, value: str) -> None:
-        self.state["blending"] = value
+        before, self.state["blending"] = self.state["blending"], value
+
+        def put(mode: str) -> None:
+            self.state["blending"] = mode
+
+        self.document.did(lambda: put(before), lambda: put(value))
 
     def setPassThroughMode(self, value: bool) -> None:
         self.state["through"] = value
@@ -138,6 +113,7 @@ class Node:
             color = np.repeat(color.mean(axis=2, keepdims=True), CHANNELS[model] - 1, axis=2)
         new = np.concatenate([color, alpha], axis=2) * np.iinfo(self.pixels.dtype).max
         self.pixels[:] = np.rint(new)
+        self.document.did(lambda: None, lambda: None)
         return True
 
     def childNodes(self) -> list[Node]:
@@ -153,18 +129,24 @@ class Node:
 
         def redo() -> None:
             self.nodes.insert(place, child)
-            child.parent = self
+            child.parent, child.document = self, self.document
 
         def undo() -> None:
             self.nodes.remove(child)
             child.parent = None
 
         redo()
+        self.document.did(undo, redo)
         if self.attached():
-            self.document.undo_steps.append((undo, redo))
-            self.document.redo_steps.clear()
             QTimer.singleShot(10, lambda: self.document.now_active(child))
         return True
+
+    def setChildNodes(self, nodes: list[Node]) -> None:
+        """No undo step, as in Krita; bottom first."""
+        gui_thread()
+        self.nodes = list(nodes)
+        for node in nodes:
+            node.parent, node.document = self, self.document
 
     def duplicate(self) -> Node:
         """Outside the document, with an id of its own."""
@@ -233,6 +215,7 @@ class Node:
 class Document:
     def __init__(self, width: int, height: int, space: tuple[str, str, str]) -> None:
         self.size, self.space = (width, height), space
+        self.room = self.size  # for a layer's pixels
         self.undo_steps: list[Any] = []
         self.redo_steps: list[Any] = []
         self.chosen: Selection | None = None
@@ -254,6 +237,18 @@ class Document:
         """No undo step, as in Krita; saved with the document."""
         gui_thread()
         self.annotations[name] = bytes(data)
+
+    def did(self, undo: Any, redo: Any) -> None:
+        self.undo_steps.append((undo, redo))
+        self.redo_steps.clear()
+
+    def close(self) -> bool:
+        gui_thread()
+        Krita.instance().close_document(self)
+        return True
+
+    def setModified(self, value: bool) -> None:
+        gui_thread()
 
     def undo(self) -> None:
         step = self.undo_steps.pop()
@@ -381,6 +376,16 @@ class Krita(QObject):
     def addDockWidgetFactory(self, factory: Any) -> None:
         self.added.append(factory)
 
+    def createDocument(
+        self, width: int, height: int, name: str, model: str, depth: str, profile: str, ppi: float
+    ) -> Document:
+        """Open, but shown in no window. Its layers hold what the others' do."""
+        gui_thread()
+        document = Document(width, height, (model, depth, profile))
+        document.room = max((other.size for other in self.open), default=document.size)
+        self.open.append(document)
+        return document
+
     def open_document(self, width: int, height: int, space: tuple[str, str, str]) -> Document:
         """For tests: a document with one layer "photo", active."""
         document = Document(width, height, space)
@@ -396,20 +401,3 @@ class Krita(QObject):
         self.open.remove(document)
         if self.current is document:
             self.current = None
-
-
-class Extension(QObject):
-    """Krita's base class of extensions."""
-
-
-class DockWidget(QDockWidget):
-    """Krita's base class of dockers."""
-
-
-class DockWidgetFactoryBase:
-    DockRight = 1
-
-
-class DockWidgetFactory:
-    def __init__(self, name: str, area: int, kind: type) -> None:
-        self.name, self.kind = name, kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,15 @@ class Editor(Hand):
             return times > 5
 
         self.wait(stays, f"{node} is active ({values})")
+
+    @contextmanager
+    def one_step(self) -> Iterator[None]:
+        """What happens inside is one step in Krita's undo history, with nothing beside it."""
+        before = self.eval("history()")
+        yield
+        self.settle()
+        after = self.eval("history()")
+        assert after[:-1] == before, (before, after)
 
     def undo(self, layers: int) -> None:
         """One step back; the picture then has so many layers at its top level."""

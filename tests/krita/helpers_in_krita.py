@@ -5,7 +5,14 @@ import sys
 from krita import Krita
 from PyQt5.QtCore import QEvent, QObject, QPoint, Qt  # noqa: F401
 from PyQt5.QtGui import QCursor
-from PyQt5.QtWidgets import QApplication, QMainWindow, QMenu, QToolButton, QWidget
+from PyQt5.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QMainWindow,
+    QMenu,
+    QToolButton,
+    QWidget,
+)
 
 app = Krita.instance()
 
@@ -70,6 +77,13 @@ def projection():
     d = doc()
     d.waitForDone()
     return base64.b64encode(bytes(d.pixelData(0, 0, d.width(), d.height()))).decode()
+
+
+def history():
+    """The steps that undo goes back by, oldest first, as Krita lists them."""
+    docker = next(d for d in app.dockers() if d.objectName() == "History")
+    model = next(v.model() for v in docker.findChildren(QAbstractItemView) if v.model())
+    return [str(model.data(model.index(row, 0))) for row in range(model.rowCount())]
 
 
 def active_name():

@@ -26,8 +26,9 @@ def test_separated_layers_rebuild_the_picture(raft: Editor, depth: str) -> None:
         raft.ask("doc().setColorSpace('RGBA', 'U16', 'sRGB-elle-V2-srgbtrc.icc')\n"
                  "doc().waitForDone()")
     source, before = raft.pixels("Background", dtype), raft.eval("tree()")
-    raft.menu("cleanplate_separate")
-    message = raft.finish()
+    with raft.one_step():
+        raft.menu("cleanplate_separate")
+        message = raft.finish()
     assert "Separated" in message and "CPU" in message
     group, below = raft.eval("tree()")
     assert group[:5] == ["Separated: Background", "grouplayer", True, "normal", 255]
@@ -71,8 +72,9 @@ def test_hiding_one_layer_takes_it_out(raft: Editor) -> None:
 
 def test_cut_out_keeps_people_on_transparency(raft: Editor) -> None:
     source, before = raft.pixels("Background"), raft.eval("tree()")
-    raft.menu("cleanplate_cut_out")
-    message = raft.finish()
+    with raft.one_step():
+        raft.menu("cleanplate_cut_out")
+        message = raft.finish()
     assert "Cut out" in message and "hide it" in message
     assert [layer[0] for layer in raft.eval("tree()")] == ["Cut Out: Background", "Background"]
     raft.wait_for("active_name() == 'Cut Out: Background'")

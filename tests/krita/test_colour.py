@@ -45,8 +45,9 @@ def test_untouched_pixels_keep_their_bytes(raft: Editor, space: tuple[str, str, 
                   f" == [*{space[:2]!r}, {space[2]!r} or doc().colorProfile()]")
     before = raft.eval("tree()")
     source = raw_pixels(raft, "layer('Background')")
-    raft.trigger("cleanplate_remove_text_and_people")
-    message = raft.finish()
+    with raft.one_step():
+        raft.trigger("cleanplate_remove_text_and_people")
+        message = raft.finish()
     assert "Removed" in message and "of text" in message
     assert "person" in message or "people" in message
     assert "still show" not in message, "an opaque layer stays opaque in its copy"
@@ -60,6 +61,7 @@ def test_untouched_pixels_keep_their_bytes(raft: Editor, space: tuple[str, str, 
     assert not (different & ~dilated(removed, REACH)).any()
     assert (raw_pixels(raft, "doc().topLevelNodes()[0]") == source).all()
     assert raft.eval("modal()") is None
+    assert raft.eval("len(app.documents())") == 1, "nothing of ours is left open"
     raft.undo(layers=1)
     assert raft.eval("tree()") == before
 

@@ -105,8 +105,9 @@ def test_paint_on_the_mask_then_refill_then_undo(raft: Editor) -> None:
     raft.screenshot("refill_painted")
     tree, text = raft.eval("tree()"), masked(raft, "Text mask")
 
-    raft.menu("cleanplate_refill")
-    message = raft.finish()
+    with raft.one_step():
+        raft.menu("cleanplate_refill")
+        message = raft.finish()
     assert "Filled where the masks changed" in message and "CPU" in message
     assert layers(raft) == [*GROUPED, "Background"]
     raft.wait_for(f"doc().activeNode() == {GROUP}.childNodes()[1]")
@@ -204,8 +205,9 @@ def test_refill_in_deep_and_print_documents(raft: Editor, space: tuple[str, str]
     text = raft.decode(raft.eval(f"raw(layer('Text mask', {GROUP}))")).copy()
     text[:, :150] = 0
     write(raft, "Text mask", text)
-    raft.trigger("cleanplate_refill")
-    message = raft.finish()
+    with raft.one_step():
+        raft.trigger("cleanplate_refill")
+        message = raft.finish()
     assert "Filled where" in message and "source is back" in message
     new = background(raft, 1)
     node = f"{GROUP}.childNodes()[1]"

@@ -138,4 +138,4 @@ def test_settings_show_models_and_keep_what_is_chosen(raft: Editor) -> None:
     raft.wait_for("len(doc().topLevelNodes()) == 1")
     raft.activate("Background")
     raft.trigger("cleanplate_remove_text")
-    assert "fill-telea" in raft.finish()
+    assert "Telea" in raft.finish()

@@ -77,8 +77,9 @@ def test_half_transparent_multiply_layer(raft: Editor) -> None:
     raft.activate("Background")
     before = raft.pixels()
     source = raft.pixels("Background")
-    raft.trigger("cleanplate_remove_text")
-    message = raft.finish()
+    with raft.one_step():
+        raft.trigger("cleanplate_remove_text")
+        message = raft.finish()
     assert "multiply" in message and "50 %" in message and "“Background”" in message
     group = raft.eval("tree()")[0]
     assert group[5][-1][:5] == ["Background", "paintlayer", True, "multiply", 128]

@@ -17,6 +17,7 @@ from PyQt6.QtWidgets import QMainWindow, QWidget  # noqa: E402
 from plugin.client import ClickReply, Image, ImageHandle, Reply  # noqa: E402
 from tests.fake_krita.bench import (  # noqa: E402
     CHOICE,
+    GRAY8,
     HEIGHT,
     WIDTH,
     backend,
@@ -357,3 +358,14 @@ def test_an_empty_choice_of_layer_is_told_at_the_canvas(desk: Any) -> None:
     spin(lambda: "Layers docker" in pick.picker._text)
     click(pick, 30, 20, NEW)
     assert pick.steps == [] and document.Document.active() is not None
+
+
+def test_a_gray_picture_is_converted_without_a_trace(desk: Any, client: Any) -> None:
+    _, control, _ = desk
+    gray = photo(fake.Krita.instance(), GRAY8)
+    pick = armed(control)
+    spin(lambda: client.asked == [("look",)])
+    assert client.kept[0].image.channels == 4
+    spin(lambda: len(fake.Krita.instance().documents()) == 2)  # the scratch is closed
+    assert not gray.undo_steps
+    pick.end()

@@ -105,6 +105,7 @@ def test_untouched_pixels_stay_in_every_depth(editor: Any, client: Any, space: A
     assert (background.canvas()[hole] != source[hole]).any(axis=1).mean() > 0.9
     assert client.requests[0][0].depth == ("u16" if space[1] == "U16" else "u8")
     assert len(doc.undo_steps) == 1
+    assert editor.documents() == [doc], "the scratch is closed"
     assert "show through" not in said["done"]
 
 
@@ -114,8 +115,10 @@ def test_blend_mode_and_opacity_give_a_background_of_only_the_hole(
     doc = photo(editor)
     doc.active.setBlendingMode("multiply")
     doc.active.setOpacity(128)
+    steps = len(doc.undo_steps)
     work, said = start()
     finished(work)
+    assert len(doc.undo_steps) == steps + 1 and editor.documents() == [doc]
     group = doc.root.nodes[1]
     background = group.nodes[0]
     hole = middle(WIDTH, HEIGHT) > 0
@@ -238,6 +241,18 @@ def test_cancel_frees_the_editor_and_ends_the_job(editor: Any, client: Any) -> N
     assert client.jobs[0].cancelled
     assert names(doc.root) == ["photo"] and not doc.undo_steps
     assert not {"done", "nothing", "failed"} & set(said)
+
+
+def test_cancel_while_the_source_is_converted_leaves_nothing_open(
+    editor: Any, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load("document"), "STRIPE", WIDTH)  # a row in each step
+    doc = photo(editor, GRAY8)
+    work, _ = start()
+    spin(lambda: len(editor.documents()) == 2)
+    work.cancel()
+    assert editor.documents() == [doc] and not doc.undo_steps
+    assert not client.requests
 
 
 def test_a_cancel_after_the_layers_came_says_what_was_done(editor: Any, client: Any) -> None:

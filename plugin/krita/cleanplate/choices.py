@@ -49,6 +49,8 @@ class Choices(QtWidgets.QWidget):
         self.review.setToolTip(tr("Lists what was found, so that you can untick what stays."))
         form = QtWidgets.QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
+        # In a narrow docker a long label stands above its field.
+        form.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.WrapLongRows)
         form.addRow(tr("Device:"), self.device)
         form.addRow(tr("Source:"), self.source)
         form.addRow(tr("Grow masks by:"), self.grow)

@@ -32,10 +32,11 @@ class What(QtWidgets.QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        row = QtWidgets.QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
+        grid = QtWidgets.QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(len(_WHAT), 1)
         self._boxes = {}
-        for name, text in _WHAT:
+        for place, (name, text) in enumerate(_WHAT):
             box = QtWidgets.QCheckBox(tr(text))
             box.setObjectName("cleanplate_docker_" + name)
             box.clicked.connect(
@@ -43,9 +44,10 @@ class What(QtWidgets.QWidget):
                     preferences.load()._replace(**{name: checked})
                 )
             )
-            row.addWidget(box)
+            # The last one is long in most languages: in a line of its own the docker stays narrow.
+            last = place == len(_WHAT) - 1
+            grid.addWidget(box, int(last), 0 if last else place, 1, len(_WHAT) if last else 1)
             self._boxes[name] = box
-        row.addStretch(1)
         self.load()
 
     def ticked(self) -> Dict[str, bool]:

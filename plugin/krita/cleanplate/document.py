@@ -17,6 +17,7 @@ from .nodes import children, find, identity_of, space_of
 from .pixels import box_of, cropped
 from .qt import QByteArray
 from .records import Record
+from .scratch import Scratch
 from .translate import tr
 from .values import (
     MASK_SPACE,
@@ -64,6 +65,11 @@ class Document:
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
+        self._scratch = Scratch()
+
+    def release(self) -> None:
+        """At the end of a piece of work."""
+        self._scratch.close()
 
     @staticmethod
     def active() -> Optional[Document]:
@@ -145,7 +151,7 @@ class Document:
         out = QByteArray()
         for top in range(0, bounds.height, rows):
             height = min(rows, bounds.height - top)
-            node = self._detached("conversion", before)
+            node = self._scratch.node("conversion", before)
             node.setPixelData(pixels.mid(top * row, height * row), 0, 0, bounds.width, height)
             node.setColorSpace(*after)
             out.append(node.pixelData(0, 0, bounds.width, height))
@@ -163,20 +169,20 @@ class Document:
         if plan.name:
             group = self._handle.createGroupLayer(plan.name)
             group.setPassThroughMode(plan.pass_through)
-        last, made = None, {}
+        nodes, made = [], {}
         for layer in reversed(plan.layers):
-            node = self._detached(layer.name, layer.space or source.space)
+            node = self._detached(layer.name, layer.space or source.space, layer.blending)
             yield None
             if layer.pixels is not None and layer.bounds.area:
                 node.setPixelData(layer.pixels, *layer.bounds)
                 yield None
             self._dress(node, layer)
             made[layer.role] = identity_of(node)
-            if group is not None:
-                group.addChildNode(node, None)
-            last = last or node
+            nodes.append(node)
+        if group is not None:
+            group.setChildNodes(nodes)  # each addChildNode would be a step of undo
         yield None
-        inserted = self._insert(group or last, last, source)
+        inserted = self._insert(group or nodes[0], nodes[0], source)
         if plan.fill is not None and inserted.active is not None:
             groups.remember(
                 self._handle,
@@ -223,7 +229,7 @@ class Document:
             yield Inserted(None, True)
             return
         if children(old):  # has masks, which were read with it
-            node = self._detached(layer.name, bench.background.space)
+            node = self._detached(layer.name, bench.background.space, layer.blending)
             node.setPixelData(bench.background.pixels, *bench.bounds)
         else:
             node = old.duplicate()
@@ -294,17 +300,16 @@ class Document:
         self._handle.refreshProjection()
         return Inserted(background, parent is None and bool(source.layer_id))
 
-    def _detached(self, name: str, space: ColorSpace) -> Any:
+    def _detached(self, name: str, space: ColorSpace, blending: str) -> Any:
         node = self._handle.createNode(name, "paintlayer")
-        if space_of(node) != space:
-            node.setColorSpace(*space)
+        if space_of(node) != space or node.blendingMode() != blending:
+            return self._scratch.node(name, space, blending)
         return node
 
     @staticmethod
     def _dress(node: Any, layer: Layer) -> None:
         node.setVisible(layer.visible)
         node.setOpacity(layer.opacity)
-        node.setBlendingMode(layer.blending)
 
     def _visible_pixels(self) -> Any:
         self._handle.waitForDone()

@@ -52,6 +52,7 @@ class Sight(QObject):
             self._document.convert(source.pixels, source.bounds, source.space, rgba_space(source))
         )
         steps.done.connect(lambda converted: self._send(source, converted))
+        steps.done.connect(lambda converted: self._document.release())
         steps.failed.connect(self._failed)
         self._work = steps.start()
         return True
@@ -67,6 +68,7 @@ class Sight(QObject):
         work, self._work = self._work, None
         if work is not None:
             work.cancel()
+        self._document.release()
         sent, self._sent = self._sent, []
         self.handle, self._source = None, None
         backend = self._backend

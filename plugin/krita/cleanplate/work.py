@@ -143,5 +143,6 @@ class Work(QObject):
         current, self._current = self._current, None
         if current is not None:
             current.cancel()
+        self.document.release()
         self._forget()
         self.ended.emit()
