@@ -22,7 +22,8 @@ HELP = """\
 recall, prec  strokes found; marked pixels within 4 px of a stroke, effects not counted
 found         lines with 15 to 85 % of their polygon marked; script by the recogniser
 area          marked share of a photo (some of these hold signs: look at them)
-detectors     line boxes matched one to one with the polygons at IoU 0.5"""
+detectors     boxes matched one to one with the polygons at IoU 0.5: the detector's alone, and
+              the lines in which strokes were found"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -175,7 +176,8 @@ def photos(model: Any, folder: Path, args: argparse.Namespace) -> tuple[list[Any
 
 
 def detectors(store: Any, folder: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Recall and precision of line boxes at IoU 0.5 for each detector."""
+    """Recall and precision at IoU 0.5 of each detector's own boxes (alone), and of the lines that
+    are left after the strokes were looked for in them (lines)."""
     from backend.masks.text_read import Reader
     from backend.models import catalogue
     from backend.models.store import installed
@@ -185,27 +187,31 @@ def detectors(store: Any, folder: Path, args: argparse.Namespace) -> list[dict[s
     folder = data.find_set(folder, "text")
     rows = []
     models = {name: store.get("text", name, Control()) for name in names}
-    counts = {(n, s): [0, 0, 0, 0] for n in names for s in ("Latin", "CJK")}
+    kinds = ("alone", "lines")
+    counts = {(n, k, s): [0, 0, 0, 0] for n in names for k in kinds for s in ("Latin", "CJK")}
     for stem in data.stems(folder)[: args.limit]:
         rgb, truth = data.picture(folder, stem), polygons(folder, stem)
         script = scripts(reader, rgb, truth)
+        main = max(("Latin", "CJK"), key=script.count) if script else "Latin"
         for name, model in models.items():
-            boxes = [np.asarray(x.polygon, np.float32) for x in model.find(rgb, Control()).lines]
-            pairs = matches(boxes, truth)
-            # a box that meets no polygon counts for the script that prevails in its picture
-            for j, s in enumerate(script):
-                counts[name, s][0] += j in pairs.values()
-                counts[name, s][1] += 1
-            free = [i for i in range(len(boxes)) if i not in pairs]
-            main = max(("Latin", "CJK"), key=script.count) if script else "Latin"
-            for i in pairs:
-                counts[name, script[pairs[i]]][2] += 1
-                counts[name, script[pairs[i]]][3] += 1
-            counts[name, main][3] += len(free)
-    for (name, s), (hit, all_true, right, all_found) in counts.items():
+            regions = model.regions(rgb, Control())
+            lines = model.strokes_of(rgb, regions, Control()).lines
+            found = {"alone": [r.corners() for r in regions], "lines": [x.polygon for x in lines]}
+            for kind, corners in found.items():
+                boxes = [np.asarray(c, np.float32) for c in corners]
+                pairs = matches(boxes, truth)
+                for j, s in enumerate(script):
+                    counts[name, kind, s][0] += j in pairs.values()
+                    counts[name, kind, s][1] += 1
+                for j in pairs.values():
+                    counts[name, kind, script[j]][2] += 1
+                    counts[name, kind, script[j]][3] += 1
+                # a box that meets no polygon counts for the script that prevails in its picture
+                counts[name, kind, main][3] += len(boxes) - len(pairs)
+    for (name, kind, s), (hit, all_true, right, all_found) in counts.items():
         recall, precision = hit / max(1, all_true), right / max(1, all_found)
-        rows.append({"detector": name, "script": s, "lines": all_true, "recall": recall,
-                     "precision": precision,
+        rows.append({"detector": name, "boxes": kind, "script": s, "lines": all_true,
+                     "recall": recall, "precision": precision,
                      "F": 2 * recall * precision / max(1e-9, recall + precision)})
     tables.print_table("Detectors, IoU 0.5", rows)
     return rows
