@@ -9,7 +9,7 @@ the whole line is looked for again, and others that are written alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -18,7 +18,7 @@ import numpy as np
 from backend.masks import strokes
 from backend.masks.text_accept import UNSURE, in_column, in_row, strength
 from backend.masks.text_lines import EVEN, Region, merge, overlap
-from backend.masks.text_scales import LineDetector
+from backend.masks.text_scales import WINDOW, LineDetector, boxed, mean_around
 from backend.values import Control
 
 HEIGHT, FINE = 40, 110  # px, height of the known line's box for the detector and in the view
@@ -29,8 +29,9 @@ FAINT = 1.7  # least contrast of a line that is not looked at again, if it is UN
 CLEARER = 1.3  # times the separation that the view must gain
 MOST = 3  # views a picture of the known lines' colours
 LEAST_SCORE = 0.6
-QUIET_HEIGHT = 60  # as HEIGHT, in the views of what is beside a faint line
+QUIET_HEIGHT = 48  # as HEIGHT, in the views of what is beside a faint line
 SMOOTH = 1.2  # px, what is taken off the colours' grain
+WITHIN = 1.5  # heights of the known line, in which colours foretell each other
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +66,14 @@ def sides(item: strokes.Strokes) -> tuple[np.ndarray, np.ndarray]:
     return near & (item.text > 0.6 * strongest), near & (item.text < 0.2 * strongest)
 
 
-def features(rgb: np.ndarray, reach: float) -> np.ndarray:
-    """h×w×7 float32: Lab (slightly smoothed), its difference from the mean around, roughness."""
+def features(rgb: np.ndarray, reach: float) -> list[np.ndarray]:
+    """h×w float32 each: Lab (slightly smoothed), its difference from the mean around, roughness."""
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
     lab = cv2.GaussianBlur(lab, (0, 0), 0.7)
-    side = int(reach) | 1
-    off = lab - cv2.blur(cv2.blur(lab, (side, side)), (side, side))
-    light = lab[..., 0]
+    off = cv2.subtract(lab, mean_around(lab, reach))
+    light = np.ascontiguousarray(lab[..., 0])
     rough = cv2.blur(light * light, (5, 5)) - cv2.blur(light, (5, 5)) ** 2
-    return np.concatenate([lab, off, np.sqrt(np.maximum(rough, 0))[..., None]], -1)
+    return [*cv2.split(lab), *cv2.split(off), np.sqrt(np.maximum(rough, 0))]
 
 
 def discriminant(letters: np.ndarray, ground: np.ndarray) -> tuple[np.ndarray, float]:
@@ -102,17 +102,17 @@ def view_of(rgb: np.ndarray, item: strokes.Strokes) -> View | None:
     )
     if letters.sum() < 30 or ground.sum() < 30:
         return None
-    way, apart = discriminant(seen[letters], seen[ground])
+    way, apart = discriminant(*(np.stack([f[at] for f in seen], 1) for at in (letters, ground)))
     if apart < CLEARER * contrast(item):
         return None
-    grey = seen @ way
+    grey = np.zeros(letters.shape, np.float32)
+    for feature, weight in zip(seen, way.tolist(), strict=True):
+        grey = cv2.scaleAdd(feature, weight, grey)
     low, high = np.mean(grey[ground]), np.mean(grey[letters])
     # ground at 80, letters at 190 of 255
     grey = np.clip(80 + (grey - low) * (110 / max(1e-6, float(high - low))), 0, 255)
-    full = np.full(rgb.shape, 80, np.uint8)
-    part = cv2.resize(grey.astype(np.uint8), (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
-    full[y0:y1, x0:x1] = part[..., None]
-    return View(full, region, (x0, y0, x1, y1))
+    image = placed(grey.astype(np.uint8), (x0, y0, x1, y1), rgb.shape, 80)
+    return View(image, region, (x0, y0, x1, y1))
 
 
 def quiet_pair(rgb: np.ndarray, known: Region) -> list[View]:
@@ -124,34 +124,44 @@ def quiet_pair(rgb: np.ndarray, known: Region) -> list[View]:
     small = cv2.resize(rgb[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
     lab = cv2.GaussianBlur(lab, (0, 0), SMOOTH)
-    side = int(max(15, 1.5 * known.height * scale)) | 1
-
-    def around(values: np.ndarray) -> np.ndarray:
-        return cv2.blur(cv2.blur(values, (side, side)), (side, side))
-
-    light, *hues = (plane - around(plane) for plane in cv2.split(lab))
+    side = max(15.0, WITHIN * known.height * scale)
+    light, *hues = cv2.split(cv2.subtract(lab, mean_around(lab, side)))
     found = []
     for one, other in (hues, hues[::-1]):
-        off = beyond(one, light, other, around)
-        spread = np.sqrt(np.maximum(around(off * off), 0)) + 1  # 1: noise stays faint
+        off = beyond(one, light, other, side)
+        spread = np.sqrt(np.maximum(mean_around(off * off, side), 0)) + 1  # 1: noise stays faint
         part = np.clip(128 + 45 * off / spread, 0, 255).astype(np.uint8)
-        part = cv2.resize(part, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
-        full = np.full(rgb.shape, 128, np.uint8)
-        full[y0:y1, x0:x1] = part[..., None]
-        found.append(View(full, known, (x0, y0, x1, y1), QUIET_HEIGHT))
+        image = placed(part, (x0, y0, x1, y1), rgb.shape, 128)
+        found.append(View(image, known, (x0, y0, x1, y1), QUIET_HEIGHT))
     return found
 
 
-def beyond(
-    y: np.ndarray, a: np.ndarray, b: np.ndarray, around: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
-    """What is left of h×w `y` after the linear regression on `a` and `b` around each pixel; all
-    are differences from the mean around (as in He et al., Guided Image Filtering, 2010)."""
-    aa, bb, ab = around(a * a) + 4, around(b * b) + 4, around(a * b)  # 4: noise foretells nothing
-    ay, by = around(a * y), around(b * y)
-    area = aa * bb - ab * ab
-    of_a, of_b = around((ay * bb - by * ab) / area), around((by * aa - ay * ab) / area)
+def beyond(y: np.ndarray, a: np.ndarray, b: np.ndarray, side: float) -> np.ndarray:
+    """What is left of h×w `y` after the linear regression on `a` and `b` in boxes of `side` px
+    around each pixel; all are differences from the mean around. As in He et al., Guided Image
+    Filtering, 2010; the coefficients from every so many pixels (He and Sun, Fast Guided Filter,
+    2015)."""
+    step = max(1, int(side) // WINDOW)
+    u, v, z = (np.ascontiguousarray(x[step // 2 :: step, step // 2 :: step]) for x in (a, b, y))
+    uu, vv, uv, uz, vz = (boxed(p, side / step) for p in (u * u, v * v, u * v, u * z, v * z))
+    uu, vv = uu + 4, vv + 4  # 4: noise foretells nothing
+    area = uu * vv - uv * uv
+    size = (y.shape[1], y.shape[0])
+    of_a, of_b = (
+        cv2.resize(part / area, size, interpolation=cv2.INTER_LINEAR)
+        for part in (uz * vv - vz * uv, vz * uu - uz * uv)
+    )
     return y - of_a * a - of_b * b
+
+
+def placed(part: np.ndarray, window: tuple[int, int, int, int], shape: tuple[int, ...],
+           empty: int) -> np.ndarray:
+    """Grey h×w uint8 stretched to its window of a picture of `shape`, grey of level `empty`
+    elsewhere: H×W×3 uint8."""
+    x0, y0, x1, y1 = window
+    full = np.full(shape[:2], empty, np.uint8)
+    full[y0:y1, x0:x1] = cv2.resize(part, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
+    return cv2.cvtColor(full, cv2.COLOR_GRAY2RGB)
 
 
 def quiet_views(

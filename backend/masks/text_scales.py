@@ -17,6 +17,7 @@ from backend.values import Control
 CLEAR = 0.75  # least score of a line that is seen in the hues alone
 EVENLY = 0.6  # ... in even contrast; such a line must be legible too
 TILE, OVERLAP = 512, 96
+WINDOW = 12  # pixels; wider means are taken in a picture reduced to about this width of their box
 CELL = 16  # pixels; small print is looked for in cells of this size
 THIN = 150  # px, height of a line from which its strokes are too wide to be small print
 
@@ -141,17 +142,32 @@ def hues(rgb: np.ndarray, around: float) -> np.ndarray:
     return np.clip(np.stack(scaled, -1), 0, 255).astype(np.uint8)
 
 
+def mean_around(planes: np.ndarray, side: float) -> np.ndarray:
+    """Means of h×w[×c] float32 planes (c up to 4) around each pixel, in a box of `side` px taken
+    twice. So wide a mean changes slowly: it is taken in a smaller picture."""
+    shrink = max(1, int(side) // WINDOW)
+    h, w = planes.shape[:2]
+    if shrink == 1:
+        return boxed(planes, side)
+    size = (max(1, w // shrink), max(1, h // shrink))
+    small = cv2.resize(planes, size, interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(boxed(small, side / shrink), (w, h), interpolation=cv2.INTER_LINEAR)
+
+
+def boxed(planes: np.ndarray, side: float) -> np.ndarray:
+    """The mean in a box of about `side` px, taken twice."""
+    box = (2 * round(max(0.0, side - 1) / 2) + 1,) * 2
+    return cv2.blur(cv2.blur(planes, box), box)
+
+
 def even(rgb: np.ndarray) -> np.ndarray:
     """The lightness of an H×W×3 uint8 picture with its contrast made alike everywhere, so that
     dark letters on dark ground stand out: grey H×W×3 uint8."""
     light = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    side = int(0.05 * max(rgb.shape[:2])) | 1
-
-    def around(values: np.ndarray) -> np.ndarray:
-        return cv2.blur(cv2.blur(values, (side, side)), (side, side))
-
-    off = light - around(light)
-    spread = np.sqrt(np.maximum(around(off * off), 0)) + 3  # 3: noise on flat ground stays faint
+    side = 0.05 * max(rgb.shape[:2])
+    off = light - mean_around(light, side)
+    # 3: noise on flat ground stays faint
+    spread = np.sqrt(np.maximum(mean_around(off * off, side), 0)) + 3
     grey = np.clip(128 + 45 * off / spread, 0, 255).astype(np.uint8)
     return np.repeat(grey[..., None], 3, 2)
 
