@@ -46,7 +46,7 @@ class Passes:
 THOROUGH = Passes(1.0, 384, 640, 640, 60, 1.5, 2)
 # A picture of up to QUICK_PIXELS that is larger than the detector's favourite size is answered
 # within a second: time goes with the pixels seen.
-QUICK, QUICK_PIXELS = Passes(0.7, 256, 448, 0, 1, 0.75, 1), 3_000_000
+QUICK, QUICK_PIXELS = Passes(0.85, 256, 448, 0, 1, 0.75, 1), 3_000_000
 
 
 class LineDetector(Protocol):
