@@ -16,6 +16,8 @@ import numpy as np
 from backend.fill.smooth import membrane
 from backend.values import Control
 
+SMALL = 160  # px, longer side of the picture in which it is asked where colours mix
+
 
 @dataclass(frozen=True)
 class Shares:
@@ -23,13 +25,16 @@ class Shares:
     all that is wider. `fade`: px from the rim, doubled each octave, over which it comes in.
     `grain`: deviation, in [0, 1] colour, of detail of which half of the part above `least` stays;
     only the first three octaves. `most`: a colour that far from what is wished moves half of
-    the way, one further off less: there is an edge, and some of each would be a haze."""
+    the way, one further off less: there is an edge, and some of each would be a haze. `mixed`:
+    deviation of the rim's colours, as they reach a place, at which the continuation counts half:
+    a mean of red and grey would tint what was copied well."""
 
     octaves: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 0.8, 0.6)
     fade: float = 1.5
     grain: float = 1.0 / 255
     least: float = 0.5
     most: float = 0.12
+    mixed: float = 0.17
 
 
 def fuse(
@@ -52,7 +57,7 @@ def fuse(
     band = np.where(inside[..., None], part - smooth, np.float32(0))
     edge = np.pad(inside, 1, mode="edge").astype(np.uint8)
     depth = np.asarray(cv2.distanceTransform(edge, cv2.DIST_L2, 5)[1:-1, 1:-1])
-    sure = np.ascontiguousarray(trust[box])
+    sure = trust[box] + (1 - trust[box]) * doubt(part, known[box], shares.mixed, control)
     bands = []
     for octave, share in enumerate(shares.octaves):
         control.check()
@@ -80,3 +85,24 @@ def fuse(
     change /= 1 + np.square(size / shares.most)
     part[inside] = np.clip(part[inside] + change, 0.0, 1.0)
     return copied
+
+
+def doubt(rgb: np.ndarray, known: np.ndarray, mixed: float, control: Control) -> np.ndarray:
+    """H×W float32 in [0, 1): how little the membrane says where colours that differ meet in it,
+    by their variance, which is carried into the hole as the colours are. It is smooth, so a small
+    picture tells it."""
+    height, width = known.shape
+    scale = min(1.0, SMALL / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    share = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(rgb * known[..., None], size, interpolation=cv2.INTER_AREA)
+    small /= np.maximum(share, 1e-6)[..., None]
+    seen = share > 0.5
+    if not seen.any():
+        return np.zeros((height, width), np.float32)
+    small[~seen] = 0
+    mean = membrane(small, seen, control)
+    variance = (membrane(small * small, seen, control) - mean * mean).max(2)
+    ratio = np.square(np.maximum(variance, 0) / mixed**2)
+    whole = cv2.resize(ratio / (1 + ratio), (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(whole, np.float32)

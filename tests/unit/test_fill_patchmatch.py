@@ -220,3 +220,18 @@ def test_a_source_of_the_expected_tone_is_preferred():
         made = cv2.GaussianBlur(model.fill(rgb, hole, Control()), (0, 0), 6)
         off.append(float(np.abs(made - slope)[40:120, 90:150].mean()))
     assert off[1] < off[0] and off[1] < 0.06
+
+
+def test_colours_that_meet_in_the_membrane_do_not_tint_what_is_copied() -> None:
+    from backend.fill.fuse import doubt
+
+    known = np.ones((90, 120), bool)
+    known[:, 30:90] = False
+    band = np.full((90, 120, 3), 0.6, np.float32)
+    band[30:60] = (0.6, 0.0, 0.05)
+    band[~known] = 0
+    at_edge, within = (doubt(band, known, 0.17, Control())[y, 35] for y in (30, 5))
+    assert at_edge > 0.5, "red and grey meet here: their mean is neither"
+    assert within < 0.3 * at_edge
+    grey = np.full_like(band, 0.6)
+    assert doubt(grey, known, 0.17, Control()).max() < 1e-6
