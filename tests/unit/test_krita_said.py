@@ -205,3 +205,14 @@ def test_errors_are_translated_and_keep_their_english_for_the_report(language: A
     message, details = task.explained(error)
     assert message == "Der Clean-Plate-Hintergrunddienst antwortet nicht."
     assert details == "The Clean Plate backend does not answer.\n\nlog line"
+
+
+def test_a_message_begins_with_a_capital_and_has_the_languages_decimal_point(
+    language: Any,
+) -> None:
+    results, client = load("results"), load("client")
+    report = {"counts": {}, "seconds": {"total": 4.56}}
+    reply = client.CleanReply(b"\xff", None, None, b"\xff", b"", True, report, [], [])
+    assert results.summary(reply) == ["Removed the marked area in 4.6 s."]
+    language("de")
+    assert results.summary(reply) == ["Die markierte Fläche in 4,6 s entfernt."]

@@ -11,7 +11,7 @@ from . import pixels, results
 from .client import Image
 from .results import qbytes
 from .reviewing import titled
-from .translate import tr
+from .translate import tenths, tr
 from .values import PIXEL_SIZE, Bench, Bounds, Layer, Plan, Selection, Source
 
 
@@ -100,7 +100,7 @@ def separated(
     data = pixels.patched(source.pixels, bounds, ground.pixels, hole, ground.box, size)
     layers = [Layer(part.name, part.box, qbytes(part.pixels), None) for part in reversed(parts)]
     layers.append(Layer(ground.name, bounds, qbytes(data), None, role="background"))
-    seconds = "%.1f" % report.get("seconds", {}).get("total", 0.0)
+    seconds = tenths(report.get("seconds", {}).get("total", 0.0))
     number = len(parts)
     texts = [
         tr("Separated 1 layer from the background in {0} s.", seconds)
@@ -122,7 +122,7 @@ def subject(source: Source, data: bytes, name: str) -> Piece:
 
 
 def cut_out(source: Source, part: Piece, report: Dict[str, Any]) -> Plan:
-    seconds = "%.1f" % report.get("seconds", {}).get("total", 0.0)
+    seconds = tenths(report.get("seconds", {}).get("total", 0.0))
     layer = Layer(
         part.name, part.box, qbytes(part.pixels), None, True, source.blending, source.opacity
     )

@@ -60,6 +60,7 @@ class ModelChoices(QtWidgets.QWidget):
                 text = tr("{0} (not installed)", title) if models is not None else title
                 box.addItem(text, name)
             box.setCurrentIndex(max(0, box.findData(name)))
+            box.setToolTip(box.currentText())  # often longer than its field
             box.setEnabled(models is not None)
 
     def _save(self, task: str) -> None:

@@ -11,7 +11,7 @@ from . import pixels, records
 from .client import CleanReply, Image
 from .results import Nothing, engines, qbytes
 from .results import notes as noted
-from .translate import tr
+from .translate import tenths, tr
 from .values import PIXEL_SIZE, Bench, Bounds, Fill, Layer
 
 MANY = 4  # earlier backgrounds
@@ -157,7 +157,7 @@ def fill_of(bench: Bench, found: Changes, reply: CleanReply, back: bytes) -> Fil
 
 def message(bench: Bench, found: Changes, reply: CleanReply, back: bytes) -> str:
     """What was done, by what, and what could not be done."""
-    seconds = "%.1f" % reply.report.get("seconds", {}).get("total", 0.0)
+    seconds = tenths(reply.report.get("seconds", {}).get("total", 0.0))
     filled = reply.hole is not None and reply.hole.count(0) != len(reply.hole)
     parts = []
     if filled:

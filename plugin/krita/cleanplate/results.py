@@ -9,7 +9,7 @@ from .client import CleanReply, Image
 from .qt import QByteArray
 from .records import packed
 from .said import said
-from .translate import tr
+from .translate import tenths, tr
 from .values import MASK_SPACE, PIXEL_SIZE, Bounds, Fill, Layer, Plan, Request, Source
 
 CONTEXT = 256  # pixels around a selection that the backend sees at least
@@ -155,7 +155,8 @@ def summary(reply: CleanReply) -> List[str]:
     if not parts:
         parts.append(tr("the marked area"))
     seconds = report.get("seconds", {}).get("total", 0.0)
-    texts = [tr("Removed {0} in {1} s.", tr(" and ").join(parts), "%.1f" % seconds)]
+    text = tr("Removed {0} in {1} s.", tr(" and ").join(parts), tenths(seconds))
+    texts = [text[0].upper() + text[1:]]  # in some languages what was removed stands first
     return texts + engines(report) + notes(report)
 
 

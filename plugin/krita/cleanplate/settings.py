@@ -12,7 +12,7 @@ from .panel import stage_text
 from .qt import Qt, QtWidgets
 from .said import said
 from .task import Task
-from .translate import tr
+from .translate import tenths, tr
 
 _TASKS = dict(TITLES, matte="Soft edges", helper="Helpers")
 
@@ -71,6 +71,12 @@ class SettingsDialog(QtWidgets.QDialog):
         self._models.setHeaderLabels(
             [tr("For"), tr("Model"), tr("State"), tr("Size"), tr("Licence"), ""]
         )
+        # The titles take what is left, so that the buttons at the right are always in sight.
+        header = self._models.header()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(1, QtWidgets.QHeaderView.ResizeMode.Stretch)
+        button = QtWidgets.QPushButton(tr("Install…"))
+        self._models.setColumnWidth(5, button.sizeHint().width())
         self._progress = QtWidgets.QProgressBar()
         self._progress.hide()
         self._cancel = QtWidgets.QPushButton(tr("Cancel"))
@@ -120,9 +126,8 @@ class SettingsDialog(QtWidgets.QDialog):
                 if chosen.get(task) in names:
                     used = model["name"] == chosen[task]
                 self._add_model(tr(_TASKS.get(task, task)), model, used)
-        for column in range(5):
+        for column in (0, 2, 3, 4):
             self._models.resizeColumnToContents(column)
-        self._models.setColumnWidth(1, min(240, self._models.columnWidth(1)))
         self._models.setColumnWidth(4, min(130, self._models.columnWidth(4)))
 
     def _add_model(self, task: str, model: Dict[str, Any], used: bool) -> None:
@@ -132,9 +137,9 @@ class SettingsDialog(QtWidgets.QDialog):
             state = tr("installed")
         if used:
             state += ", " + tr("in use")
-        texts = [task, said(model["title"]), state, "%.1f MB" % (size / 1e6) if size else ""]
+        texts = [task, said(model["title"]), state, tenths(size / 1e6) + " MB" if size else ""]
         item = QtWidgets.QTreeWidgetItem(texts + [model["licence"]])
-        item.setToolTip(1, model["name"])
+        item.setToolTip(1, texts[1] + "\n" + model["name"])
         item.setToolTip(4, model["licence"])
         self._models.addTopLevelItem(item)
         if not model["installed"]:

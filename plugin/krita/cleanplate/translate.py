@@ -24,6 +24,11 @@ def tr(text: str, *values: Any) -> str:
     return text.format(*values) if values else text
 
 
+def tenths(value: float) -> str:
+    """A number with one digit after the language's decimal point."""
+    return ("%.1f" % value).replace(".", tr("."))
+
+
 def languages() -> Iterable[str]:
     """Wanted languages, best first. Krita puts its own choice into LANGUAGE at start."""
     names = os.environ.get("LANGUAGE", "").split(":")
