@@ -274,7 +274,7 @@ def load_psenet_builtin(
     from backend.masks.psenet import Detector, load_light
 
     net = load_light(next(iter(files.values())), device)
-    detector = Detector(net, device, coarse=1024, least_score=0.75)
+    detector = Detector(net, device, coarse=640, least_score=0.75)
     return StrokeTextModel(detector, stroke_finder(device, control),
                            Description(entry.name, device))
 
