@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -151,17 +152,24 @@ def distance(
     bins = (colours[free] / 16).astype(int)
     keys = bins[:, 0] * 256 + bins[:, 1] * 16 + bins[:, 2]
     shade = colours[free][keys == np.bincount(keys).argmax()].mean(0)
+    planes = cv2.split(colours)
     same = free
     for _ in range(3):
-        same = free & (np.abs(colours - shade).max(2) < ALIKE)
+        same = free & (_farthest(planes, shade.tolist()) < ALIKE)
         if not same.any():
             break
         shade = colours[same].mean(0)
     weight = same.astype(np.float32)
     window = (2 * reach + 1, 2 * reach + 1)
     mass = cv2.blur(weight, window)
-    local = cv2.blur(colours * weight[..., None], window)
-    away = np.abs(colours - local / np.maximum(mass, 1e-4)[..., None]).max(2)
+    least = np.maximum(mass, 1e-4)
+    away = _farthest(planes, [cv2.blur(plane * weight, window) / least for plane in planes])
     away[mass < 0.02] = 255.0
     noise = float(np.median(away[same])) if same.any() else 255.0
     return away, noise, same
+
+
+def _farthest(planes: Sequence[np.ndarray], others: Sequence[Any]) -> np.ndarray:
+    """h×w float32: the largest distance of three planes from three others or levels."""
+    red, green, blue = (cv2.absdiff(a, b) for a, b in zip(planes, others, strict=True))
+    return cv2.max(cv2.max(red, green), blue)

@@ -119,6 +119,8 @@ class StrokeFinder:
         """3×h×w maps of crops of the same height, padded to one width."""
         import torch
 
+        from backend.masks.click_opinion import one_thread
+
         h = -(-crops[0].rgb.shape[0] // 8) * 8
         w = -(-max(c.rgb.shape[1] for c in crops) // 8) * 8
         x = np.zeros((len(crops), h, w, 4), np.float32)
@@ -128,7 +130,7 @@ class StrokeFinder:
                 crop.rgb, ((0, h - ch), (0, w - cw), (0, 0)), mode="edge"
             ) * np.float32(1 / 255)
             x[n, :ch, :cw, 3] = crop.hint
-        with torch.inference_mode():  # NHWC in memory is channels_last for torch
+        with one_thread(), torch.inference_mode():  # NHWC in memory is channels_last for torch
             y = self._net(torch.from_numpy(x).to(self._device).permute(0, 3, 1, 2)).sigmoid()
         maps = y.float().cpu().numpy()
         sizes = [c.hint.shape for c in crops]
