@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from backend.masks import strokes, text_accept, text_faint
+from backend.masks import strokes, text_accept, text_faint, text_scales
 from backend.masks.text_lines import Region
 from backend.values import Control
 
@@ -187,3 +187,27 @@ def test_the_quick_renderer_labels_what_it_draws():
     cells = changed.reshape(6, 64, 4, 64, 4).any((2, 4))
     inside = np.stack([cv2.dilate(s.taken, np.ones((5, 5))) > 0 for s in scenes])
     assert (cells & ~inside).sum() < 0.12 * cells.sum()
+
+
+@pytest.mark.parametrize("side", [5.0, 31.0, 150.0])
+def test_wide_means_in_a_smaller_picture_are_the_same_means(side: float):
+    rng = np.random.default_rng(5)
+    light = cv2.GaussianBlur(rng.random((300, 420, 3)).astype(np.float32) * 255, (0, 0), 3)
+    light += np.linspace(0, 80, 420, dtype=np.float32)[None, :, None]
+    box = (int(side) | 1,) * 2
+    exact = cv2.blur(cv2.blur(light, box), box)
+    near = text_scales.mean_around(light, side)
+    assert near.shape == light.shape and near.dtype == np.float32
+    assert np.abs(near - exact).mean() < 0.15 * np.abs(light - exact).mean()
+
+
+def test_what_one_plane_does_not_foretell_is_left():
+    rng = np.random.default_rng(6)
+    a, b = (cv2.GaussianBlur(rng.normal(0, 90, (240, 320)).astype(np.float32), (0, 0), 2)
+            for _ in range(2))  # fmt: skip
+    word = np.zeros((240, 320), np.float32)
+    word[100:130, 80:240:20] = 12
+    word = word[:, ::-1].copy()
+    left = text_faint.beyond(0.8 * a - 0.5 * b + word, a, b, 60.0)
+    on, off = left[100:130][word[100:130] > 0], left[:60]
+    assert on.mean() > 6 and np.abs(off).mean() < 0.25 * np.abs(0.8 * a - 0.5 * b)[:60].mean()
