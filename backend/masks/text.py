@@ -30,6 +30,7 @@ BEYOND = 0.6  # the net's certainty from which strokes count beyond the ends of 
 LIKELIEST = 0.7  # what the net's map is stretched to in a line
 FINEST = 110  # px, height of a line's box in the crop where its colours are looked at
 DENSE = 0.75  # share of a box from which strokes count as a block
+BLOCK = 0.6  # ... from which the gaps between them are taken for the ground
 DISK = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 ROUNDS = 3  # how often a line may be followed beyond the detector's box
@@ -114,7 +115,9 @@ class StrokeTextModel:
             strokes.paste(effect, item.effect * reach(item), item.crop)
         boxes = [box for box, _, _ in done]
         mask = mask_of(rgb, text, effect, boxes)
-        mask = ground.solid(rgb, mask, [(box.corners(), box.height) for box in boxes], control)
+        # translucent letters, seen in views of their own, have the picture's colours inside
+        opaque = [box for box in boxes if box.view <= EVEN]
+        mask = closed(rgb, mask, opaque, control)
         lines = reading_order(merge([box for box, _, _ in done]))
         return TextFound(np.maximum(text, effect), mask, tuple(line_of(r) for r in lines))
 
@@ -144,19 +147,35 @@ def mask_of(
     return np.where((marked > 0) | (effect > EFFECT), np.uint8(255), np.uint8(0))
 
 
+def closed(
+    rgb: np.ndarray, mask: np.ndarray, boxes: list[Region], control: Control
+) -> np.ndarray:
+    """The mask with the insides of broad strokes (see ground.solid), except in lines that would
+    become a block by it: there the gaps are the letters' own."""
+    result = ground.solid(rgb, mask, [(box.corners(), box.height) for box in boxes], control)
+    for box in boxes:
+        part, within = place_of(box, mask.shape)
+        if within.any() and (result[part][within] > 0).mean() > BLOCK:
+            result[part][within] = mask[part][within]
+    return result
+
+
+def place_of(box: Region, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], np.ndarray]:
+    """The upright part of an H×W picture around a box, and which of its pixels lie in the box."""
+    corners = box.corners()
+    x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [shape[1], shape[0]])
+    x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, [shape[1], shape[0]])
+    inside = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    if inside.size:
+        cv2.fillConvexPoly(inside, (corners - (x0, y0)).round().astype(np.int32), 1)
+    return np.s_[y0:y1, x0:x1], inside > 0
+
+
 def thin_out(marked: np.ndarray, text: np.ndarray, box: Region) -> None:
     """Strokes that, widened, fill a line's box are taken less wide, then only where they are
     surer: small and bold letters would become a block otherwise."""
-    corners = box.corners()
-    h, w = text.shape
-    x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [w, h])
-    x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, [w, h])
-    if x1 <= x0 or y1 <= y0:
-        return
-    part, seen = marked[y0:y1, x0:x1], text[y0:y1, x0:x1]
-    inside = np.zeros(part.shape, np.uint8)
-    cv2.fillConvexPoly(inside, (corners - (x0, y0)).round().astype(np.int32), 1)
-    within = inside > 0
+    place, within = place_of(box, text.shape)
+    part, seen = marked[place], text[place]
     if not within.any():
         return
     steps = [lambda: cv2.dilate((seen > STROKE).astype(np.uint8), CROSS), lambda: seen > STROKE,
@@ -274,7 +293,7 @@ def load_psenet_builtin(
     from backend.masks.psenet import Detector, load_light
 
     net = load_light(next(iter(files.values())), device)
-    detector = Detector(net, device, coarse=640, least_score=0.75)
+    detector = Detector(net, device, coarse=640, least_score=0.8)
     return StrokeTextModel(detector, stroke_finder(device, control),
                            Description(entry.name, device))
 

@@ -15,6 +15,7 @@ from backend.masks.text_lines import Region
 LEAST_HEIGHT = 24.0  # px of a line's box: smaller letters have no hairlines apart from their stems
 REACH = 0.6  # how far beyond a line's box hairlines are looked for, in its heights
 THICK = 0.16  # window of the ground's median in heights: what is thinner than half of it stands out
+FINE = 10.0  # px, a window of the median from which the ground may be looked at in a smaller size
 LEAST_CONTRAST = 40.0  # distance in RGB between letter and ground
 LEAST_SHARE = 0.3  # of the letter's colour in a pixel, beside the ground's
 MOST_OTHER = 0.3  # of any other colour
@@ -114,12 +115,14 @@ def ground_of(rgb: np.ndarray, solid: np.ndarray, window: float) -> np.ndarray:
     h, w = solid.shape
     shrink = int(np.clip(window / 8, 2, 4))
     size = (max(1, w // shrink), max(1, h // shrink))
+    first = (w, h) if window < FINE else size  # between small letters every pixel of ground counts
     grown = cv2.dilate(solid.astype(np.uint8) * np.uint8(255), np.ones((5, 5), np.uint8))
-    hidden = cv2.resize(grown, size, interpolation=cv2.INTER_AREA) > 0
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    hidden = cv2.resize(grown, first, interpolation=cv2.INTER_AREA) > 0
+    small = cv2.resize(rgb, first, interpolation=cv2.INTER_AREA).copy()
     if not hidden.all():
         places = np.flatnonzero(hidden)
         flat = small.reshape(-1, 3)
         flat[places] = flat[nearest(~hidden, places)]
+    small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
     small = cv2.medianBlur(small, max(3, int(window / shrink)) | 1)
     return cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR)
