@@ -23,9 +23,11 @@ HIGHEST = 64  # px: larger letters have room between them
 LONG = 2.0  # times as long as high: letters that have run together
 BROADEST = 120  # px: in larger letters the net sees the inside of strokes too
 BAR = 0.65  # share of its box that a bar fills
-REACH = 0.45  # of a line's height: how far around its polygon is looked
+NEAR, REACH = 0.15, 0.45  # of a line's height: how far around its polygon is looked
 ALIKE = 28.0  # levels of 255 within which colours are one ground, whose shade may drift
+BESIDE = 0.6  # share of the letters' outer rim that must be of it
 LEAST = 0.05  # share of a line's polygon that must be open ground for a judgement
+CANDIDATES = 4  # colours that are tried as the ground
 CLOSE = 6.0  # levels from the ground's local colour within which a pixel is ground,
 NOISE = 3.0  # or this many of its own deviations,
 CONTRAST = 0.2  # but never more than this share of the letters' distance from it
@@ -62,7 +64,9 @@ def spared(
     rgb: H×W×3 uint8. hole: H×W uint8, the text's grown mask. core: the mask before it grew.
     """
     result = hole.copy()
-    for place in _places(rgb, core, list(bars(hole)), control):
+    for place in _places(rgb, core, list(bars(hole)), control, NEAR):
+        if not around(hole[place.part] > 0, place):
+            continue
         limit = min(max(CLOSE, NOISE * place.noise), CONTRAST * place.contrast)
         ground = (place.away < limit) & place.wide
         ink = ((hole[place.part] > 0) & ~ground).astype(np.uint8)
@@ -96,7 +100,9 @@ def solid(
         rgb: H×W×3 uint8. mask: H×W uint8. boxes: (N×2 corners, height) of the lines, in px.
     """
     result = mask.copy()
-    for place in _places(rgb, mask, [b for b in boxes if b[1] < BROADEST], control):
+    for place in _places(rgb, mask, [b for b in boxes if b[1] < BROADEST], control, REACH):
+        if not around(mask[place.part] > 0, place):
+            continue
         held, thickest = HELD if place.even >= EVEN else (ENCLOSED, THICKEST * place.height)
         marked = mask[place.part] > 0
         inked = (place.away > INSIDE * place.contrast) & ~marked & place.wide
@@ -114,16 +120,27 @@ def solid(
     return result
 
 
+def around(marked: np.ndarray, place: Place) -> bool:
+    """Whether most of what lies beside the letters, outside of them, is the ground: else it was
+    taken from the inside of letters, or from beyond a plate."""
+    free = cv2.copyMakeBorder((~marked).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    _, labels = cv2.connectedComponents(free, connectivity=4)
+    outside = (labels == labels[0, 0])[1:-1, 1:-1]
+    rim = outside & (cv2.dilate(marked.astype(np.uint8), CROSS) > 0) & place.wide
+    return rim.any() and float((place.away[rim] < ALIKE).mean()) > BESIDE
+
+
 def _places(
     rgb: np.ndarray, mask: np.ndarray, boxes: Sequence[tuple[np.ndarray, float]],
-    control: Control,
+    control: Control, reach: float,
 ) -> Iterator[Place]:
-    """The surroundings of each line in which letters stand out clearly from one ground."""
+    """The surroundings of each line, up to `reach` of its height beyond its box, in which letters
+    stand out clearly from one ground."""
     h, w = mask.shape
     for polygon, height in boxes:
         control.check()
         corners = np.asarray(polygon, np.float32)
-        margin = REACH * height
+        margin = reach * height
         x0, y0 = np.clip(np.floor(corners.min(0) - margin).astype(int), 0, [w, h])
         x1, y1 = np.clip(np.ceil(corners.max(0) + margin).astype(int) + 1, 0, [w, h])
         if min(x1 - x0, y1 - y0) < 3:
@@ -151,7 +168,12 @@ def distance(
     bool: those of their most frequent colour. Its shade may drift from `reach` to `reach` px."""
     bins = (colours[free] / 16).astype(int)
     keys = bins[:, 0] * 256 + bins[:, 1] * 16 + bins[:, 2]
-    shade = colours[free][keys == np.bincount(keys).argmax()].mean(0)
+    counts = np.bincount(keys)
+    seen = colours[free]
+    # a shaded ground is spread over several bins: it is what has the most of its like
+    shades = [seen[keys == key].mean(0) for key in np.argsort(counts)[: -CANDIDATES - 1 : -1]
+              if counts[key]]
+    shade = max(shades, key=lambda x: np.count_nonzero(np.abs(seen - x).max(1) < ALIKE))
     planes = cv2.split(colours)
     same = free
     for _ in range(3):
