@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import cv2
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from backend.masks.click_edges import guided_upsample
 from backend.masks.click_grabcut import GrabCutClick
 from backend.masks.click_graph import GraphClick
 from backend.masks.click_opinion import ConvOpinion
+from backend.models.catalogue import Entry
 from backend.networks.click import ClickNet
 from backend.networks.click_graph import GraphNet
 from backend.networks.click_mobile import Fused, MobileClickNet
@@ -239,7 +238,7 @@ def test_loading_half_precision_weights(tmp_path, kind: str) -> None:
     path = tmp_path / "click-builtin.safetensors"
     save_half(net.state_dict(), path, {"kind": kind})
     assert path.stat().st_size <= 10_000_000
-    loaded = load_builtin(SimpleNamespace(name="click-builtin", title="x"),
+    loaded = load_builtin(Entry("click-builtin", "click", "x", "MIT", 1, ""),
                           {path.name: path}, "cpu", Control())
     assert isinstance(loaded, GraphClick if kind in ("graph", "fused") else BuiltinClick)
     if isinstance(loaded, GraphClick):

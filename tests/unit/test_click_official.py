@@ -12,6 +12,7 @@ import torch
 
 from backend.masks.click_maskrcnn import Instances, MaskRcnnClick
 from backend.masks.click_sam import MEAN, OnnxEfficientSam, OnnxSam2, Predictor
+from backend.models.catalogue import Entry
 from backend.models.interfaces import Embedding
 from backend.values import BadInput, Box, Control, ModelUnavailable, Point
 
@@ -93,7 +94,7 @@ def test_loading_maskrcnn_weights(tmp_path: Any) -> None:
 
     from backend.masks.click_maskrcnn import load
 
-    entry = SimpleNamespace(name="maskrcnn_resnet50_fpn_v2", title="x")
+    entry = Entry("maskrcnn_resnet50_fpn_v2", "click", "x", "MIT", 1, "")
     path = tmp_path / "weights.pth"
     torch.save({"backbone.wrong": torch.zeros(1)}, path)
     with pytest.raises(ModelUnavailable, match="Mask R-CNN"):
@@ -197,7 +198,7 @@ def test_loading_mobile_sam(tmp_path: Any) -> None:
     pytest.importorskip("segment_anything_hq", reason="segment-anything-hq is not here")
     from backend.masks.click_sam import load_mobile_sam, mobile_sam_net
 
-    entry = SimpleNamespace(name="mobile_sam", title="MobileSAM")
+    entry = Entry("mobile_sam", "click", "MobileSAM", "MIT", 1, "")
     path = tmp_path / "mobile_sam.pt"
     state = {k.replace("image_encoder.tiny.", "image_encoder."): v
              for k, v in mobile_sam_net().state_dict().items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 
 from backend.masks import click_regions
 from backend.masks.click import load_builtin
+from backend.models.catalogue import Entry
 from backend.networks.click import ClickNet, click_planes
 from backend.networks.click_graph import GraphNet, click_features, of_clicks, with_answer
 from backend.networks.click_mobile import MobileClickNet
@@ -167,7 +167,7 @@ def test_joined_nets_are_both_there(tmp_path: Path) -> None:
     train.join_nets(tmp_path / "graph.safetensors", tmp_path / "conv.safetensors", once)
     train.join_nets(once, tmp_path / "conv.safetensors", twice)
     for path in (once, twice):
-        model = load_builtin(SimpleNamespace(name="x", title="x"), {"x": path}, "cpu", Control())
+        model = load_builtin(Entry("x", "click", "x", "MIT", 1, ""), {"x": path}, "cpu", Control())
         own = model.net.regions.out.weight
         assert torch.allclose(own, graph.regions.out.weight, atol=1e-3)
         mine = model.conv.net.decoder.out.weight
@@ -177,7 +177,7 @@ def test_joined_nets_are_both_there(tmp_path: Path) -> None:
 def test_graph_training_learns_the_disk(folder: Path, tmp_path: Path) -> None:
     train.run(arguments(folder, tmp_path, nets="graph", steps=25, batch=4))
     path = tmp_path / "click-builtin.safetensors"
-    model = load_builtin(SimpleNamespace(name="click-builtin", title="x"), {path.name: path},
+    model = load_builtin(Entry("click-builtin", "click", "x", "MIT", 1, ""), {path.name: path},
                          "cpu", Control())
     rgb, labels = picture(2)
     truth = labels >= 3

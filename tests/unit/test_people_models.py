@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from backend.models.catalogue import Entry
 from backend.values import Cancelled, Control, ModelUnavailable
 
 torch = pytest.importorskip("torch")
@@ -15,8 +15,8 @@ torch = pytest.importorskip("torch")
 WEIGHTS = Path(__file__).parents[2] / "backend/models/weights/people-builtin.safetensors"
 
 
-def entry(name: str) -> SimpleNamespace:
-    return SimpleNamespace(name=name, title=name)
+def entry(name: str) -> Entry:
+    return Entry(name, "people", name, "MIT", 1, "")
 
 
 @pytest.fixture(scope="module")

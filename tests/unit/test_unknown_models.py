@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from backend.masks.unknown import DEVIATION, MEAN, load_contrast, load_onnx
+from backend.models.catalogue import Entry
 from backend.values import Control, ModelUnavailable
 
 
@@ -51,7 +52,8 @@ def make(tmp_path: Path, side: int = 32, name: str = "u2netp"):
     pytest.importorskip("onnxruntime")
     path = tmp_path / f"{name}.onnx"
     path.write_bytes(mean_model(side))
-    return load_onnx(SimpleNamespace(name=name, title=name), {path.name: path}, "cpu", Control())
+    entry = Entry(name, "unknown", name, "MIT", 1, "")
+    return load_onnx(entry, {path.name: path}, "cpu", Control())
 
 
 def picture() -> np.ndarray:
@@ -89,7 +91,7 @@ def test_a_broken_file_says_how_to_install(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     path = tmp_path / "u2netp.onnx"
     path.write_bytes(struct.pack("<Q", 1234))
-    entry = SimpleNamespace(name="u2netp", title="u2netp")
+    entry = Entry("u2netp", "unknown", "u2netp", "MIT", 1, "")
     with pytest.raises(ModelUnavailable, match="models install u2netp"):
         load_onnx(entry, {path.name: path}, "cpu", Control())
 
@@ -101,7 +103,7 @@ def test_a_missing_gpu_provider_is_told(tmp_path: Path) -> None:
     path = tmp_path / "u2netp.onnx"
     path.write_bytes(mean_model(32))
     control = Control()
-    entry = SimpleNamespace(name="u2netp", title="U²-Net-p")
+    entry = Entry("u2netp", "unknown", "U²-Net-p", "MIT", 1, "")
     model = load_onnx(entry, {path.name: path}, "cuda:0", control)
     assert model.description.device == "cpu" and "CPU" in control.notes[0]
 
