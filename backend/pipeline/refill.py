@@ -82,10 +82,11 @@ def refill(
     with control.stage("fill", "Making the hole"):
         base = source if original is None else Source(original)
         thick = wanted(masks[0], area, options.grow, text=False)
-        thin = wanted(masks[1], area, options.grow, text=True)
-        if area is None:
+        if area is None:  # as the one click makes it
             hole, core = clean.text_hole(base.rgb8, masks[1], options.grow, control)
             thin = Wanted(core, hole, hole)
+        else:
+            thin = wanted(masks[1], area, options.grow, text=True)
         if options.shadows and masks[0].any():
             thick = with_shadows(thick, masks[0], base, area, control)
         keep = np.maximum(thick.hole, thin.hole)

@@ -53,6 +53,21 @@ def test_large_letters_watermarks_and_busy_ground_keep_their_hole() -> None:
     assert np.count_nonzero(left) > 0.9 * np.count_nonzero(hole)
 
 
+def test_letters_whose_insides_were_missed_are_not_taken_for_the_ground() -> None:
+    picture = np.empty((60, 200, 3), np.uint8)
+    picture[:] = np.linspace(90, 250, 200)[None, :, None]  # no shade of it is seen often
+    strokes = np.zeros(picture.shape[:2], np.uint8)
+    strokes[20:40, 20:180] = 255
+    strokes[20:40, 46:180:26] = 0
+    picture[strokes > 0] = INK
+    inner = cv2.erode(strokes, np.ones((7, 7), np.uint8))
+    core = cv2.dilate(strokes, np.ones((3, 3), np.uint8))
+    core[inner > 0] = 0  # only the letters' edges were seen
+    hole = combine.grow(core, 3)
+    left = ground.spared(picture, hole, core, Control())
+    assert (left[(strokes > 0) & (hole > 0)] > 0).all()
+
+
 def test_the_inside_of_a_broad_letter_is_closed_and_a_counter_is_not() -> None:
     picture = np.full((60, 120, 3), 200, np.uint8)
     cv2.rectangle(picture, (20, 15), (100, 45), (10, 10, 10), -1)  # a broad letter
