@@ -159,6 +159,45 @@ def test_refill_without_a_change_says_what_to_do(raft: Editor) -> None:
     assert layers(raft) == GROUPED
 
 
+def test_painting_over_a_mask_or_selecting_fills_anew(raft: Editor) -> None:
+    cleaned(raft)
+    before, text = background(raft, 0), masked(raft, "Text mask")
+    row = int(np.argmax(text.sum(axis=1)))
+    left, right = np.flatnonzero(text[row])[[0, -1]]
+    place = (int(left + right) // 2 - 30, row)
+    raft.ask("from krita import ManagedColor\n"
+             "blue = ManagedColor('RGBA', 'U8', ''); blue.setComponents([0.9, 0.2, 0.1, 1.0])\n"
+             "app.activeWindow().activeView().setForeGroundColor(blue)")
+    paint(raft, "Text mask", [(place[0] + step, place[1]) for step in range(0, 50, 5)])
+    raft.screenshot("refill_painted_over")
+    over = raft.decode(raft.eval(f"raw(layer('Text mask', {GROUP}))"))
+    stroke = (over[..., 3] > 127) & (over[..., :3] < 240).any(axis=2)
+    assert (stroke & text).sum() > 60
+    with raft.one_step():
+        raft.trigger("cleanplate_refill")
+        assert "Filled where" in raft.finish()
+    new = background(raft, 1)
+    different = changed(before, new)
+    assert different[stroke].mean() > 0.7
+    assert not (different & ~dilated(stroke, REACH)).any()
+
+    raft.trigger("cleanplate_refill")
+    assert "as they were" in raft.finish()
+    raft.ask("from krita import Selection\n"
+             "s = Selection(); s.select(x, 0, 400, 400, 255); doc().setSelection(s)",
+             x=int(right) - 60)
+    with raft.one_step():
+        raft.trigger("cleanplate_refill")
+        assert "in the selection" in raft.finish()
+    again = background(raft, 2)
+    different = changed(new, again)
+    chosen = text.copy()
+    chosen[:, : int(right) - 60] = False
+    assert different[chosen].mean() > 0.5
+    assert not (different & ~dilated(chosen, REACH)).any()
+    raft.screenshot("refill_anew")
+
+
 def test_refill_after_save_close_and_open(raft: Editor, tmp_path: Path) -> None:
     cleaned(raft)
     path = tmp_path / "work.kra"

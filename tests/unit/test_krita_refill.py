@@ -135,6 +135,50 @@ def test_refill_without_a_change_says_what_to_do(editor: Any, client: Any) -> No
     assert "done" in do_refill(), "and forgotten by the undo"
 
 
+def anew(doc: Any, group: Any, client: Any) -> np.ndarray:
+    """Refills; where it was filled, checked against what the backend was asked for."""
+    before = layer(group, "Background").canvas().copy()
+    assert "done" in do_refill()
+    changed = np.frombuffer(client.requests[-1][5], np.uint8).reshape(HEIGHT, WIDTH) > 0
+    assert ((layer(group, "Background").canvas() != before).any(axis=2) == changed).all()
+    return changed
+
+
+def test_coloured_paint_over_a_mask_fills_anew(editor: Any, client: Any) -> None:
+    doc, _, group = cleaned(editor, client)
+    mask = layer(group, "Text mask").canvas()
+    assert (mask[16:20, 15:20] == 255).all()
+    mask[16:18, 15:20] = (20, 20, 200, 255)
+    mask[18:20, 15:20] = (20, 20, 200, 90)  # more taken away than painted
+    mask[0:2, 0:2] = (20, 20, 200, 90)  # too thin to count
+    changed = anew(doc, group, client)
+    assert changed[16:20, 15:20].all() and changed.sum() == 20
+    assert "as they were" in do_refill()["nothing"], "each stroke counts once"
+    mask[17:19, 30:34] = (200, 20, 20, 255)
+    changed = anew(doc, group, client)
+    assert changed[17:19, 30:34].all() and changed.sum() == 8
+    seeds = [request[4]["seed"] for request in client.requests if request[0] == "refill"]
+    assert len(set(seeds)) == 2 and 0 not in seeds, "each fill is another one"
+    doc.undo()
+    assert anew(doc, group, client).sum() == 8, "undone, so it is asked for again"
+
+
+def test_the_selection_is_filled_anew_where_no_mask_changed(editor: Any, client: Any) -> None:
+    doc, _, group = cleaned(editor, client)
+    inside = middle(WIDTH, HEIGHT) > 0
+    full = np.full((HEIGHT, WIDTH), 255, np.uint8)
+    doc.setSelection(fake.Selection(0, 0, full[:5, :20]))
+    assert "as they were" in do_refill()["nothing"], "no mask is there"
+    doc.setSelection(fake.Selection(5, 14, full[:20, :20]))
+    box = np.zeros((HEIGHT, WIDTH), bool)
+    box[14:34, 5:25] = True
+    changed = anew(doc, group, client)
+    assert (changed == (box & inside)).all() and changed.any()
+    layer(group, "Object mask").canvas()[4:10, 40:44] = 255
+    changed = anew(doc, group, client)
+    assert changed.sum() == 24, "a mask that changed says enough: the selection may be old"
+
+
 def test_what_one_refill_added_the_next_one_takes_back(editor: Any, client: Any) -> None:
     _, source, group = cleaned(editor, client)
     first = layer(group, "Background").canvas().copy()

@@ -12,7 +12,7 @@ from .client import Image
 from .results import qbytes
 from .reviewing import titled
 from .translate import tenths, tr
-from .values import PIXEL_SIZE, Bench, Bounds, Layer, Plan, Selection, Source
+from .values import PIXEL_SIZE, Bench, Bounds, Layer, Plan, Source
 
 
 class Piece(NamedTuple):
@@ -39,14 +39,6 @@ def marked_in(bench: Bench) -> Marked:
     if "unknown" in now:
         objects = pixels.either(objects, now["unknown"])
     return Marked(objects, text)
-
-
-def marked_by(selection: Selection, bounds: Bounds) -> bytes:
-    """The selection as a mask of the canvas."""
-    out = bytearray(bounds.area)
-    inside = pixels.binary(selection.data)
-    pixels.stamp(out, bounds, inside, inside, selection.bounds, 1)
-    return bytes(out)
 
 
 def image_of(source: Source) -> Image:

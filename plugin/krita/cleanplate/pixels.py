@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
-from .values import Bounds
+from .values import Bounds, Selection
 
 PIECE = 1 << 21  # bytes handled in one call: about a millisecond
+NEARLY_WHITE = 240  # a brush's colour differs from white by more
 
 _THRESHOLD = bytes(255 if value >= 128 else 0 for value in range(256))
 _ANY = bytes([0]) + bytes([255]) * 255
@@ -190,6 +191,29 @@ def opacity(data: Any, pixel_size: int, channel: str) -> bytes:
         bytes(view[start : start + step])[pixel_size - 1 :: pixel_size].translate(table)
         for start in range(0, len(view), step)
     )
+
+
+def coloured(data: Any) -> bytes:
+    """A mask of the 8-bit RGBA pixels that are at least half opaque and not white."""
+    dark = bytes(255 if value < NEARLY_WHITE else 0 for value in range(256))
+    view = memoryview(data).cast("B")
+    parts = []
+    for start in range(0, len(view), PIECE):
+        piece = bytes(view[start : start + PIECE])
+        found = 0
+        for channel in range(3):
+            found |= int.from_bytes(piece[channel::4].translate(dark), "little")
+        found &= int.from_bytes(piece[3::4].translate(_THRESHOLD), "little")
+        parts.append(found.to_bytes(len(piece) // 4, "little"))
+    return b"".join(parts)
+
+
+def marked_by(selection: Selection, bounds: Bounds) -> bytes:
+    """The selection as a mask that covers `bounds`, which holds it."""
+    out = bytearray(bounds.area)
+    inside = binary(selection.data)
+    stamp(out, bounds, inside, inside, selection.bounds, 1)
+    return bytes(out)
 
 
 def white(mask: bytes) -> bytearray:

@@ -29,6 +29,7 @@ class Refill(Work):
     ) -> None:
         super().__init__(document, backend, title, parent)
         self._options = options
+        self._selection: Any = None
         self._bench: Any = None
         self._found: Any = None
         self._plate: Any = None  # the picture as it looks now, as the backend gets it
@@ -39,13 +40,14 @@ class Refill(Work):
 
     def _begin(self) -> None:
         self.progress.emit("prepare", 0.0, "")
+        self._selection = self.document.selection()
         self._steps(self.document.bench(), self._read)
 
     def _read(self, bench: Bench) -> None:
-        self._bench = bench
+        self._bench, selection = bench, self._selection
 
         def work(task: Task) -> Any:
-            found = refilling.changes(bench)
+            found = refilling.changes(bench, selection)
             return found, refilling.picture(bench, found)
 
         self._task(work, self._compared)
@@ -81,7 +83,9 @@ class Refill(Work):
         return ColorSpace("RGBA", refilling.depth_of(self._bench).upper(), SRGB)
 
     def _send(self) -> None:
-        bench, found, backend, options = self._bench, self._found, self._backend, self._options
+        bench, found, backend = self._bench, self._found, self._backend
+        # Another seed for each fill: one that was not liked must not come again.
+        options = dict(self._options, seed=bench.earlier + 1)
         depth = refilling.depth_of(bench)
         plate = refilling.image(self._plate, bench.bounds, depth)
         original = self._original
@@ -142,5 +146,5 @@ class Refill(Work):
         self._finish(inserted.active, self._message)
 
     def _forget(self) -> None:
-        self._bench = self._found = self._plate = self._original = None
+        self._bench = self._found = self._plate = self._original = self._selection = None
         self._reply = self._back = None

@@ -12,19 +12,22 @@ from .client import CleanReply, Image
 from .results import Nothing, engines, qbytes
 from .results import notes as noted
 from .translate import tenths, tr
-from .values import PIXEL_SIZE, Bench, Bounds, Fill, Layer
+from .values import PIXEL_SIZE, Bench, Bounds, Fill, Layer, Selection
 
 MANY = 4  # earlier backgrounds
 
 
 class Changes(NamedTuple):
-    """`changed`: where a mask is not what it was at the last fill; `hole`: what was filled then
-    (None: not known)."""
+    """`changed`: where a mask is not what it was at the last fill, or is to be filled anew;
+    `hole`: what was filled then (None: not known); `over`: where masks are painted in a colour;
+    `chosen`: the masks are as they were, the selection says what is filled anew."""
 
     objects: bytes
     text: bytes
     changed: bytes
     hole: Optional[bytes]
+    over: bytes
+    chosen: bool
     notes: tuple
 
 
@@ -35,8 +38,9 @@ class Sent(NamedTuple):
     original: Optional[Image]
 
 
-def changes(bench: Bench) -> Changes:
-    """Raises Nothing when the masks are as they were."""
+def changes(bench: Bench, selection: Optional[Selection]) -> Changes:
+    """Coloured paint over a mask asks for another fill there. Where nothing changed, what the
+    masks cover in the selection does. Raises Nothing when there is nothing to do."""
     area = bench.bounds.area
     now = {part: pixels.opacity(layer.pixels, len(layer.pixels) // area, layer.space.depth)
            for part, layer in bench.masks.items()}
@@ -45,30 +49,42 @@ def changes(bench: Bench) -> Changes:
     size = (bench.bounds.width, bench.bounds.height)
     if record is not None and record.size == size:
         try:
-            then = {name: records.mask_of(record, name) for name in ("objects", "text", "hole")}
+            then = {name: records.mask_of(record, name)
+                    for name in ("objects", "text", "hole", "over")}
         except ValueError:
             then = {}
     objects = now.get("objects", then.get("objects", empty))
     if "unknown" in now:
         objects = pixels.either(objects, now["unknown"])
     text = now.get("text", then.get("text", empty))
+    over = empty
+    for layer in bench.masks.values():
+        if layer.space.model == "RGBA" and layer.space.depth == "U8":
+            over = pixels.either(over, pixels.coloured(layer.pixels))
     if then:
         changed = pixels.either(
             pixels.unequal(objects, then["objects"]), pixels.unequal(text, then["text"])
         )
+        changed = pixels.either(changed, pixels.without(over, then["over"]))
     else:
         changed = pixels.either(objects, text)
         notes.append(
             tr("This group has no record of its last fill, so all that its masks show was filled.")
         )
+    chosen = changed.count(0) == area and selection is not None
+    if chosen:
+        changed = pixels.both(
+            pixels.marked_by(selection, bench.bounds), pixels.either(objects, text)
+        )
     if changed.count(0) == area:
         raise Nothing(
             tr(
                 "The masks are as they were at the last fill. Paint on “Object mask” or “Text "
-                "mask” to add, erase to take away, then refill."
+                "mask” to add, erase to take away, then refill. To fill a place anew, paint over "
+                "it in a colour, or select it."
             )
         )
-    return Changes(objects, text, changed, then.get("hole"), tuple(notes))
+    return Changes(objects, text, changed, then.get("hole"), over, chosen, tuple(notes))
 
 
 def whole(bench: Bench) -> bool:
@@ -150,7 +166,7 @@ def fill_of(bench: Bench, found: Changes, reply: CleanReply, back: bytes) -> Fil
     hole = pixels.without(hole, back)
     if reply.hole is not None:
         hole = pixels.either(hole, reply.hole)
-    masks = {"objects": found.objects, "text": found.text, "hole": hole}
+    masks = {"objects": found.objects, "text": found.text, "hole": hole, "over": found.over}
     size = (bench.bounds.width, bench.bounds.height)
     return Fill(size, bench.bounds, whole(bench), records.packed(masks))
 
@@ -160,7 +176,9 @@ def message(bench: Bench, found: Changes, reply: CleanReply, back: bytes) -> str
     seconds = tenths(reply.report.get("seconds", {}).get("total", 0.0))
     filled = reply.hole is not None and reply.hole.count(0) != len(reply.hole)
     parts = []
-    if filled:
+    if filled and found.chosen:
+        parts.append(tr("Filled anew what the masks cover in the selection, in {0} s.", seconds))
+    elif filled:
         parts.append(tr("Filled where the masks changed, in {0} s.", seconds))
     if back.count(0) != len(back):
         parts.append(tr("The source is back where the masks were erased."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterator, List, Optional
 
-from . import apart
+from . import apart, pixels
 from .apart import Marked, Piece
 from .backend import Backend
 from .client import Image
@@ -86,7 +86,7 @@ class Apart(Work):
             if bench is not None:
                 marked = apart.marked_in(bench)
             elif source.selection is not None:
-                marked = Marked(apart.marked_by(source.selection, source.bounds))
+                marked = Marked(pixels.marked_by(source.selection, source.bounds))
             client = backend.client(task.report)
             task.report("send", 0.0, tr("Sending the picture"))
             return self._ask(task, client, source, image, marked)
