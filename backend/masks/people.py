@@ -11,7 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from backend.masks.combine import binary, split_instances
+from backend.masks.combine import binary
+from backend.masks.instances import split_people
 from backend.masks.people_closer import closer
 from backend.masks.people_regions import keep_sure_regions
 from backend.masks.refine import refine
@@ -102,8 +103,9 @@ class BuiltinPeople:
         return result
 
     def instances(self, rgb: np.ndarray, control: Control) -> list[np.ndarray]:
-        """One H×W uint8 mask (255 inside) a connected group of people, largest first."""
-        return split_instances(binary(self.probability(rgb, control) > THRESHOLD))
+        """One H×W uint8 mask (255 inside) a person, as far as they can be told apart, largest
+        first."""
+        return split_people(binary(self.probability(rgb, control) > THRESHOLD))
 
     def _look(self, crop: np.ndarray) -> np.ndarray:
         return self._run(crop, fit(crop.shape[0], crop.shape[1], CLOSER_SIDE, 32), True)

@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as functional
 from torchvision.models import segmentation
 
-from backend.masks.combine import binary, split_instances
+from backend.masks.combine import binary
+from backend.masks.instances import split_people
 from backend.masks.refine import refine
 from backend.models.interfaces import Description
 from backend.values import Control, ModelUnavailable
@@ -62,8 +63,9 @@ class TorchvisionPeople:
         return refine(rgb, seen, control)
 
     def instances(self, rgb: np.ndarray, control: Control) -> list[np.ndarray]:
-        """One H×W uint8 mask (255 inside) a connected group of people, largest first."""
-        return split_instances(binary(self.probability(rgb, control) > 0.5))
+        """One H×W uint8 mask (255 inside) a person, as far as they can be told apart, largest
+        first."""
+        return split_people(binary(self.probability(rgb, control) > 0.5))
 
 
 def load(entry: Any, files: dict[str, Path], device: str) -> TorchvisionPeople:

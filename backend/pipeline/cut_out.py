@@ -16,6 +16,7 @@ import numpy as np
 from backend import __version__
 from backend.layers.depth import opaque_value
 from backend.masks import combine
+from backend.masks.instances import split_people
 from backend.matte import foreground, matte
 from backend.matte.matting import CLOSED_FORM
 from backend.models.interfaces import Description
@@ -130,7 +131,7 @@ def find_people(
             masks = [find.full_size(m, source.shape) for m in model.instances(rgb, control)]
             return masks, None
         probability = find.full_size(model.probability(rgb, control), source.shape)
-        people = combine.split_instances(combine.binary(probability > find.THRESHOLD))
+        people = split_people(combine.binary(probability > find.THRESHOLD))
         return people, probability
 
     return store.run("people", options.people_model, control, work, find.device_of(options))

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from backend.masks import combine, text_filter
+from backend.masks.instances import split_people
 from backend.models.interfaces import Description
 from backend.models.store import ModelStore
 from backend.pipeline.source import Source
@@ -125,7 +126,7 @@ def find_people(
     source: Source, options: CleanOptions, store: ModelStore, control: Control,
     models: dict[str, Description],
 ) -> list[np.ndarray]:
-    """One H×W uint8 mask a person where the model tells them apart, else a connected group."""
+    """One H×W uint8 mask a person, as far as the model or their heads tell them apart."""
 
     def work(model: Any, scale: float) -> list[np.ndarray]:
         models["people"] = model.description
@@ -133,7 +134,7 @@ def find_people(
         if model.description.instances:
             return [full_size(m, source.shape) for m in model.instances(rgb, control)]
         probability = full_size(model.probability(rgb, control), source.shape)
-        return combine.split_instances(combine.binary(probability > THRESHOLD))
+        return split_people(combine.binary(probability > THRESHOLD))
 
     return store.run("people", options.people_model, control, work, device_of(options))
 
