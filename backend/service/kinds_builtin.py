@@ -151,6 +151,7 @@ def _check_click(session: Session, arguments: dict[str, Any]) -> ClickJob:
 
 
 def _click(job: ClickJob, context: Context, control: Control) -> Answer:
+    from backend.layers.outline import outline, packed
     from backend.pipeline.report import engines
 
     store, image = context.store, job.image
@@ -192,7 +193,8 @@ def _click(job: ClickJob, context: Context, control: Control) -> Answer:
         "answer": image.remember(probability),
         "report": report,
     }
-    return Answer(values, {"mask": mask})
+    lines = [] if box is None else outline(mask, box)
+    return Answer(values, {"mask": mask, "outline": packed(lines)})
 
 
 def _check_install(session: Session, arguments: dict[str, Any]) -> str:

@@ -162,15 +162,19 @@ class _Blocks:
         self._views: List[memoryview] = []
 
     def place(self, piece: _Piece) -> memoryview:
-        while len(self._files) <= piece.part:
-            self._files.append(io.BytesIO(_raw_bytes(self._sizes[len(self._files)])))
-            self._views.append(self._files[-1].getbuffer())
+        self._make(piece.part + 1)
         return self._views[piece.part][piece.start : piece.start + piece.length]
 
     def done(self) -> List[bytes]:
+        self._make(len(self._sizes))  # empty ones have no pieces
         for view in self._views:
             view.release()
         return [file.getvalue() for file in self._files]
+
+    def _make(self, count: int) -> None:
+        while len(self._files) < count:
+            self._files.append(io.BytesIO(_raw_bytes(self._sizes[len(self._files)])))
+            self._views.append(self._files[-1].getbuffer())
 
 
 def _raw_bytes(size: int) -> bytes:

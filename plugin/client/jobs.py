@@ -137,6 +137,7 @@ def _reply(kind: str, values: Dict[str, Any], blocks: Dict[str, bytes]) -> Any:
             answer=values["answer"],
             report=values["report"],
             whole=values["whole"],
+            outline=blocks["outline"],
         )
     if kind == "find":
         items = [

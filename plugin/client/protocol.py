@@ -1,6 +1,6 @@
 """Constants that both ends of the wire share. Nothing here imports more than the language."""
 
-PROTOCOL = 2
+PROTOCOL = 3
 LOOPBACK = "127.0.0.1"
 
 TOKEN_LENGTH = 64  # ASCII characters, sent before anything else

@@ -1,6 +1,6 @@
 """What goes to the backend and what comes back, as plain values."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .protocol import DEPTH_BYTES, ENDED, MAX_PIXELS, MAX_SIDE, ORDER_CHANNELS
 
@@ -186,6 +186,7 @@ class ClickReply(NamedTuple):
 
     `answer` names this answer, to be given as `previous` to the next click on the same object.
     `whole`: False when only a glance was asked for, and the click model can look closer.
+    `outline`: see `outlines`.
     """
 
     mask: bytes
@@ -193,7 +194,19 @@ class ClickReply(NamedTuple):
     found: bool
     answer: int
     report: Dict[str, Any]
-    whole: bool = True
+    whole: bool
+    outline: bytes
+
+    def outlines(self) -> List[Sequence[int]]:
+        """Closed lines along the borders of the mask's pixels, each x0, y0, x1, y1, …; 0, 0 is
+        the top left corner of the first pixel."""
+        values = memoryview(self.outline).cast("B").cast("i")
+        lines, at = [], 0
+        while at < len(values):
+            end = at + 1 + 2 * values[at]
+            lines.append(values[at + 1 : end])
+            at = end
+        return lines
 
 
 class Reply(NamedTuple):

@@ -26,7 +26,7 @@ def _check_echo(session: Session, arguments: dict[str, Any]) -> Any:
 
 
 def _echo(image: Any, context: Context, control: Control) -> Answer:
-    return Answer({"size": image.layout.size}, {"data": image.data})
+    return Answer({"size": image.layout.size}, {"before": b"", "data": image.data, "after": b""})
 
 
 def _check_steps(session: Session, arguments: dict[str, Any]) -> tuple[str, float, float]:

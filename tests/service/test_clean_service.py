@@ -217,6 +217,10 @@ def test_a_glance_comes_before_the_closer_look(client):
     assert glance.found and not glance.whole
     closer = client.submit_click(handle, [(90.5, 60.5)]).result()
     assert closer.whole
+    mask = np.pad(np.frombuffer(closer.mask, np.uint8).reshape(inside.shape), 1) > 0
+    borders = (mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum()
+    lines = [np.array(line).reshape(-1, 2) for line in closer.outlines()]
+    assert sum(np.abs(np.diff(line, axis=0)).sum() for line in lines) == borders > 100
 
     def overlap(reply):
         mask = np.frombuffer(reply.mask, np.uint8).reshape(inside.shape) > 0

@@ -26,6 +26,7 @@ def picture(width: int = 640, height: int = 480, seed: int = 1) -> Image:
 def echo(client: Client, image: Image) -> bytes:
     reply = client.submit("echo", image=image).result()
     assert reply.values == {"size": len(image.data)}
+    assert reply.blocks["before"] == reply.blocks["after"] == b"", "empty blocks arrive, too"
     return reply.blocks["data"]
 
 

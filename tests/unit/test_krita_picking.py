@@ -14,6 +14,9 @@ from PyQt6.QtCore import QPointF  # noqa: E402
 from PyQt6.QtGui import QTransform  # noqa: E402
 from PyQt6.QtWidgets import QMainWindow, QWidget  # noqa: E402
 
+from backend.layers.outline import outline as lined  # noqa: E402
+from backend.layers.outline import packed  # noqa: E402
+from backend.values import Box  # noqa: E402
 from plugin.client import ClickReply, Image, ImageHandle, Reply  # noqa: E402
 from tests.fake_krita.bench import (  # noqa: E402
     CHOICE,
@@ -78,8 +81,9 @@ class ClickClient(FakeClient):
                 rows, columns = np.nonzero(mask)
                 found = (int(columns.min()), int(rows.min()),
                          int(columns.max()) + 1, int(rows.max()) + 1)
+            outline = b"" if found is None else packed(lined(mask, Box(*found))).tobytes()
             return ClickReply(mask.tobytes(), found, found is not None, number, {},
-                              not (glance and self.small))
+                              not (glance and self.small), outline)
 
         return self._job(asked, answer)
 

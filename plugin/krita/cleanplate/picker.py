@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any, List, NamedTuple, Optional
 
 from .canvas import Canvas
-from .glass import Glass, Segments
+from .glass import Glass, Outline, around
 from .qt import (
     QEvent,
     QObject,
@@ -24,6 +24,7 @@ from .qt import (
 from .translate import tr
 
 DRAG = 6  # widget points that the pointer moves before a click becomes a box
+MARK = 6  # radius of a click's mark
 FINGER_DRAG = 16  # the same for a finger, which rolls while it taps
 
 
@@ -80,10 +81,11 @@ class Picker(Glass):
         QtWidgets.QApplication.instance().removeEventFilter(self)
         self.remove()
 
-    def show_marks(self, marks: List[Mark], outline: Segments) -> None:
-        """`outline`: (x0, y0, x1, y1) pieces in image pixels."""
-        self._marks = list(marks)
-        self.show_outline(outline)
+    def show_marks(self, marks: List[Mark], outline: Outline) -> None:
+        """`outline`: as `show_outline` takes it."""
+        with self.repainting():
+            self._marks = list(marks)
+            self.show_outline(outline)
 
     def show_hint(self, hint: str) -> None:
         self.show_text(hint)
@@ -184,14 +186,14 @@ class Picker(Glass):
         self._drag = drag
 
     def _move(self, position: QPointF) -> None:
-        self._now = QPointF(position)
-        self.update()
+        with self.repainting():
+            self._now = QPointF(position)
 
     def _release(self, position: QPointF, modifiers: Any) -> None:
         self._now = QPointF(position)
         start, dragged = self._start, self._dragging()
-        self._start = None
-        self.update()
+        with self.repainting():
+            self._start = None
         first = self._canvas.to_image(start)
         bounds = self._canvas.image_bounds()
         if dragged:
@@ -242,11 +244,20 @@ class Picker(Glass):
     def _gone(self) -> None:
         QtCore.QTimer.singleShot(0, self.left.emit)
 
+    def _covered(self) -> QtGui.QRegion:
+        region = super()._covered()
+        for mark in self._marks:
+            place = self._view.map(QPointF(mark.x, mark.y))
+            region = region.united(around(QRectF(place, place), MARK + 2))
+        if self._dragging():
+            region = region.united(around(QRectF(self._start, self._now).normalized(), 2))
+        return region
+
     def _paint_mark(self, painter: QtGui.QPainter, mark: Mark) -> None:
         center = self._view.map(QPointF(mark.x, mark.y))
         painter.setPen(QtGui.QPen(Qt.GlobalColor.white, 1.5))
         painter.setBrush(QtGui.QColor("#2e9e4f" if mark.positive else "#c8372d"))
-        painter.drawEllipse(center, 5.5, 5.5)
+        painter.drawEllipse(center, MARK - 0.5, MARK - 0.5)
 
 
 _TYPING = (QtWidgets.QLineEdit, QtWidgets.QTextEdit, QtWidgets.QPlainTextEdit)

@@ -5,19 +5,17 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from . import pixels
 from .backend import Backend
 from .canvas import Canvas
 from .client import ClickReply
 from .document import Document
-from .glass import Segments
+from .glass import Outline
 from .picker import Mark, Mode, Picker
 from .preferences import Preferences
 from .qt import QObject, QTimer, Signal
 from .sight import Sight
 from .task import Task
 from .translate import tr
-from .values import Bounds
 
 Box = Tuple[int, int, int, int]
 REST_MS = 600  # that the glass stays once the object is gone, so that a late click paints nothing
@@ -40,7 +38,7 @@ class Answer(NamedTuple):
     """What the backend found for some steps. `number` names it for the next click there."""
 
     mask: Optional[bytes]
-    outline: Segments
+    outline: Outline
     number: int
     whole: bool
     report: Dict[str, Any]
@@ -222,7 +220,6 @@ class Picking(QObject):
         before = self._answers.get(key[:-1])
         previous = before.number if before is not None and before.mask is not None else 0
         backend, choice = self._backend, self._choice
-        width, height = handle.image.width, handle.image.height
 
         def work(task: Task) -> Answer:
             job = backend.client(task.report).submit_click(
@@ -236,13 +233,8 @@ class Picking(QObject):
                 glance=known is None and not previous,
             )
             reply: ClickReply = task.wait(job)
-            if not reply.found or reply.box is None:
-                return Answer(None, [], reply.answer, reply.whole, reply.report)
-            x0, y0, x1, y1 = reply.box
-            around = Bounds(x0, y0, x1 - x0, y1 - y0)
-            inside = pixels.cropped(reply.mask, Bounds(0, 0, width, height), around, 1)
-            outline = pixels.edges(inside, around)
-            return Answer(reply.mask, outline, reply.answer, reply.whole, reply.report)
+            mask = reply.mask if reply.found else None
+            return Answer(mask, reply.outlines(), reply.answer, reply.whole, reply.report)
 
         task = Task(work)
         task.done.connect(lambda answer: self._found(handle, key, answer))

@@ -27,6 +27,11 @@ Signal = QtCore.pyqtSignal
 QAction = QtGui.QAction if QT6 else QtWidgets.QAction
 
 
+# What QFontMetrics takes for text as QTextOption(AlignCenter) lays it out.
+CENTRED = (Qt.AlignmentFlag.AlignCenter, Qt.TextFlag.TextWordWrap)
+CENTRED = sum(flag.value for flag in CENTRED) if QT6 else int(CENTRED[0]) | int(CENTRED[1])
+
+
 def event_pos(event):
     """Position of a mouse event as QPointF in the widget's coordinates."""
     return event.position() if hasattr(event, "position") else event.localPos()
