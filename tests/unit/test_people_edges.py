@@ -21,6 +21,22 @@ def test_faint_regions_go_and_sure_ones_stay_whole() -> None:
     assert kept.dtype == np.float32 and kept.max() <= 1
 
 
+def test_a_doubtful_part_that_hangs_on_a_person_goes_and_limbs_stay() -> None:
+    """A car joined to a person by faint pixels needs a sure core of its own."""
+    seen = np.full((100, 140), 0.02, np.float32)
+    seen[10:90, 20:50] = 0.95  # the person
+    seen[40:44, 50:70] = 0.42  # the bridge
+    seen[20:70, 70:100] = 0.68  # the car
+    seen[80:84, 50:58] = 0.6  # a foot, joined firmly
+    seen[12:17, 53:58] = 0.6  # a hand, joined faintly, but small
+    seen[12:17, 50:53] = 0.42
+    kept = keep_sure_regions(seen) > 0.5
+    assert kept[10:90, 20:50].all() and kept[80:84, 50:58].all() and kept[12:17, 50:58].all()
+    assert not kept[:, 66:].any()
+    seen[20:70, 70:100] = 0.9  # somebody else
+    assert (keep_sure_regions(seen) > 0.5)[20:70, 70:100].all()
+
+
 def test_noise_of_a_few_pixels_goes() -> None:
     seen = np.zeros((40, 40), np.float32)
     seen[5:7, 5:7] = 1
