@@ -19,6 +19,7 @@ from backend.evaluate import metrics, sheets, tables
 from backend.values import Control
 
 MOST = 20
+LEAST = 0.003  # of the picture: a person that is clicked on
 # Models that take corrections; the others answer one click.
 ONE_CLICK = ("deepmask", "deepcrop-v1", "deepcrop-v2", "maskrcnn_resnet50_fpn_v2")
 
@@ -26,12 +27,17 @@ ONE_CLICK = ("deepmask", "deepcrop-v1", "deepcrop-v2", "maskrcnn_resnet50_fpn_v2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--most", type=int, default=MOST, help="clicks at most")
     parser.add_argument("--one-click", action="store_true", help="only the first click")
+    parser.add_argument("--on", choices=("objects", "people"), default="objects",
+                        help="dev/click, or up to three persons of each picture of dev/people")
 
 
 def run(data_dir: Path, args: argparse.Namespace) -> int:
     """Prints the table; with --out also writes click.json and click.jpg."""
-    folder = sets.find_set(data_dir, "click")
+    people = args.on == "people"
+    folder = sets.find_set(data_dir, "people" if people else "click")
     names = sets.stems(folder)[: args.limit]
+    if people:
+        names = [name for stem in names for name in persons(folder, stem)]
     rows, details, tiles = [], {}, []
     for system, model in _systems(args):
         row, detail, answers = score(model, folder, names, args, system)
@@ -40,7 +46,8 @@ def run(data_dir: Path, args: argparse.Namespace) -> int:
         tiles.append([(f"{system} {name} {iou:.2f}", picture)
                       for name, iou, picture in answers])
         print(tables.format_table([row]), flush=True)
-    tables.print_table(f"One click and more on {len(names)} pictures", rows)
+    tables.print_table(
+        f"One click and more on {len(names)} {'persons' if people else 'pictures'}", rows)
     print("clicks to 90 %: a picture that never gets there counts as "
           f"{args.most}. box: IoU with the object's box and a click in its middle.")
     if args.out:
@@ -52,6 +59,22 @@ def run(data_dir: Path, args: argparse.Namespace) -> int:
     return 0
 
 
+def persons(folder: Path, stem: str) -> list[str]:
+    """The first three persons of a picture that are large enough to click on, as "stem.number"."""
+    instances = sets.grey(folder, stem, "instances")
+    return [f"{stem}.{number}" for number in range(1, min(3, int(instances.max())) + 1)
+            if (instances == number).mean() > LEAST]
+
+
+def one(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The picture, H×W×3 uint8, and the object's truth, H×W uint8, 255 inside."""
+    stem, _, number = name.partition(".")
+    if not number:
+        return sets.picture(folder, stem), sets.grey(folder, stem, "mask")
+    inside = sets.grey(folder, stem, "instances") == int(number)
+    return sets.picture(folder, stem), inside.astype(np.uint8) * np.uint8(255)
+
+
 def score(
     model: Any, folder: Path, names: list[str], args: argparse.Namespace, system: str,
 ) -> tuple[dict[str, Any], list[dict[str, Any]], list[tuple[str, float, np.ndarray]]]:
@@ -60,7 +83,7 @@ def score(
     detail, pictures = [], []
     first_seconds, later = [], []
     for name in names:
-        rgb, truth = sets.picture(folder, name), sets.grey(folder, name, "mask")
+        rgb, truth = one(folder, name)
         answers = protocol.interact(model, rgb, truth, most)
         boxed = metrics.iou(protocol.with_box(model, rgb, truth, True), truth)
         first_seconds.append(answers.encode_seconds + answers.seconds[0])

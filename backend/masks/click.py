@@ -279,6 +279,7 @@ def load_builtin(entry: Any, files: dict[str, Path], device: str, control: Contr
     if kind in ("graph", "fused"):
         from backend.masks.click_graph import GraphClick
         from backend.masks.click_opinion import ConvOpinion
+        from backend.masks.click_people import PeopleFirst
         from backend.networks.blocks import fold_batch_norms
         from backend.networks.click_graph import GraphNet
         from backend.networks.click_mobile import Fused
@@ -288,7 +289,8 @@ def load_builtin(entry: Any, files: dict[str, Path], device: str, control: Contr
         if kind == "graph":
             return GraphClick(read_weights(GraphNet(), path), entry.name)
         both = read_weights(Fused(), path)
-        return GraphClick(both.graph, entry.name, ConvOpinion(fold_batch_norms(both.conv)))
+        graph = GraphClick(both.graph, entry.name, ConvOpinion(fold_batch_norms(both.conv)))
+        return PeopleFirst(graph, builtin_people)
     import torch
 
     if kind == "mobile":
@@ -298,6 +300,16 @@ def load_builtin(entry: Any, files: dict[str, Path], device: str, control: Contr
 
     net = read_weights(ClickNet(), path).to(device)
     return BuiltinClick(net.to(memory_format=torch.channels_last), entry.name, device)
+
+
+def builtin_people(control: Control) -> Any:
+    """The built-in people model, on the CPU as the click net is."""
+    from backend.masks import people
+    from backend.models import catalogue
+
+    entry = catalogue.get("people-builtin")
+    return people.load_builtin(
+        entry, {file.name: entry.path(file) for file in entry.files}, "cpu", control)
 
 
 def load_maskrcnn(entry: Any, files: dict[str, Path], device: str, control: Control) -> Any:

@@ -118,6 +118,17 @@ class GraphClick:
         if window is not None:
             self._detail(looked, window)
 
+    def expect(
+        self, embedding: Embedding, answer: np.ndarray, positives: tuple[Point, ...],
+    ) -> None:
+        """Tells of an answer (H×W in [0, 1]) from elsewhere, so that `prepare` knows what its
+        corrections will need."""
+        looked: Looked = embedding.data
+        window = first_window(embedding.size, positives, None)
+        small = self._shrunk(looked, window, answer)
+        assert small is not None
+        looked.ahead = self._closer(looked, window, small, positives, LATER)
+
     def glance(
         self,
         embedding: Embedding,

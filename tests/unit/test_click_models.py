@@ -14,6 +14,7 @@ from backend.masks.click_edges import guided_upsample
 from backend.masks.click_grabcut import GrabCutClick
 from backend.masks.click_graph import GraphClick
 from backend.masks.click_opinion import ConvOpinion
+from backend.masks.click_people import PeopleFirst
 from backend.models.catalogue import Entry
 from backend.networks.click import ClickNet
 from backend.networks.click_graph import GraphNet
@@ -240,6 +241,9 @@ def test_loading_half_precision_weights(tmp_path, kind: str) -> None:
     assert path.stat().st_size <= 10_000_000
     loaded = load_builtin(Entry("click-builtin", "click", "x", "MIT", 1, ""),
                           {path.name: path}, "cpu", Control())
+    if kind == "fused":
+        assert isinstance(loaded, PeopleFirst)
+        loaded = loaded.click
     assert isinstance(loaded, GraphClick if kind in ("graph", "fused") else BuiltinClick)
     if isinstance(loaded, GraphClick):
         assert (loaded.conv is not None) == (kind == "fused")

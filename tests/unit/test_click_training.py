@@ -168,6 +168,7 @@ def test_joined_nets_are_both_there(tmp_path: Path) -> None:
     train.join_nets(once, tmp_path / "conv.safetensors", twice)
     for path in (once, twice):
         model = load_builtin(Entry("x", "click", "x", "MIT", 1, ""), {"x": path}, "cpu", Control())
+        model = model.click  # people are asked for before it
         own = model.net.regions.out.weight
         assert torch.allclose(own, graph.regions.out.weight, atol=1e-3)
         mine = model.conv.net.decoder.out.weight
