@@ -18,6 +18,7 @@ from backend.masks import (
     text_faint,
     text_hairlines,
     text_read,
+    text_scan,
 )
 from backend.masks.text_lines import EVEN, HUES, Region, merge, reading_order
 from backend.masks.text_scales import LineDetector, even, find_regions, hues, passes_for
@@ -59,22 +60,16 @@ class StrokeTextModel:
     def strokes_of(self, rgb: np.ndarray, regions: list[Region], control: Control) -> TextFound:
         """Masks and lines from candidate regions: drops boxes without strokes, follows lines
         beyond their boxes."""
-        views: dict[int, np.ndarray] = {0: rgb}
-
-        def picture(region: Region) -> np.ndarray:
-            if region.view == HUES and HUES not in views:
-                views[HUES] = hues(rgb, 0.12 * max(rgb.shape[:2]))
-            elif region.view == EVEN and EVEN not in views:
-                views[EVEN] = even(rgb)
-            return views[region.view]
+        look = Look(rgb)
+        picture = look.picture
 
         @cache
         def afar() -> list[Region]:
             return self._detector.find(rgb, text_accept.AFAR / max(rgb.shape[:2]), control)
 
         def legible(region: Region) -> bool:
-            reader = self._reader()
-            return reader is not None and text_read.legible(reader, rgb, region, control)
+            reader, seen = self._reader(), picture(region)
+            return reader is not None and text_read.legible(reader, seen, region, control)
 
         done: list[tuple[Region, strokes.Strokes, Decided]] = []
         short = min(rgb.shape[:2])
@@ -90,11 +85,11 @@ class StrokeTextModel:
                 text_faint.quiet_views(rgb, items, groups, control) if beside
                 else text_faint.views(rgb, items, control)
             ):  # fmt: skip
-                n = len(views) + EVEN
-                views[n] = view.image
+                n = look.add(view.image)
                 lines = text_faint.lines_in(view, n, self._detector, control)
                 seen = self._finder.find(picture, lines, control)
                 items = text_accept.instead(items, seen, beside)
+        read = self._read_beside(rgb, items, look, groups, control)
         for n in range(ROUNDS):
             going_on = []
             for item in items:
@@ -108,6 +103,8 @@ class StrokeTextModel:
             if not going_on:
                 break
             items = self._finder.find(picture, merge(going_on), control)
+        # reading tells where a line ends
+        done += [(x.crop.region, x, decided(picture(x.crop.region), x)) for x in read]
         h, w = rgb.shape[:2]
         text, effect = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32)
         for _, item, decision in done:
@@ -115,11 +112,56 @@ class StrokeTextModel:
             strokes.paste(effect, item.effect * reach(item), item.crop)
         boxes = [box for box, _, _ in done]
         mask = mask_of(rgb, text, effect, boxes)
-        # translucent letters, seen in views of their own, have the picture's colours inside
-        opaque = [box for box in boxes if box.view <= EVEN]
+        # translucent letters, seen in views of their own or read, have the picture's colours inside
+        opaque = [box for box, item, _ in done if box.view <= EVEN and item not in read]
         mask = closed(rgb, mask, opaque, control)
         lines = reading_order(merge([box for box, _, _ in done]))
         return TextFound(np.maximum(text, effect), mask, tuple(line_of(r) for r in lines))
+
+
+    def _read_beside(
+        self, rgb: np.ndarray, items: list[strokes.Strokes], look: Look, most: int,
+        control: Control,
+    ) -> list[strokes.Strokes]:
+        """What only the recogniser sees above and below `most` faint lines."""
+        faint = sorted(filter(text_faint.faint, items), key=lambda x: -text_accept.strength(x))
+        reader = self._reader() if faint else None
+        if reader is None:
+            return []
+        known, near = ([x.crop.region for x in some] for some in (faint[:most], items))
+        found = []
+        for read in text_scan.lines(rgb, known, near, reader, control):
+            tried = self._finder.find(look.picture, text_scan.fits(read), control)
+            found.append(max(tried, key=text_accept.strength))
+        found = [x for x in found if text_accept.strength(x) > text_accept.LEGIBLE]
+        for view in text_faint.views(rgb, found, control):
+            n = look.add(view.image)
+            lines = text_faint.lines_in(view, n, self._detector, control)
+            seen = self._finder.find(look.picture, lines, control)
+            found = text_accept.instead(found, seen)
+        return found
+
+
+class Look:
+    """The picture and its views by number (see Region.view), made when they are asked for."""
+
+    def __init__(self, rgb: np.ndarray) -> None:
+        self._views: dict[int, np.ndarray] = {0: rgb}
+
+    def picture(self, region: Region) -> np.ndarray:
+        """H×W×3 uint8: what a region was seen in."""
+        rgb, number = self._views[0], region.view
+        if number == HUES and HUES not in self._views:
+            self._views[HUES] = hues(rgb, 0.12 * max(rgb.shape[:2]))
+        elif number == EVEN and EVEN not in self._views:
+            self._views[EVEN] = even(rgb)
+        return self._views[number]
+
+    def add(self, view: np.ndarray) -> int:
+        """The number of one view more."""
+        number = len(self._views) + EVEN
+        self._views[number] = view
+        return number
 
 
 def check(rgb: np.ndarray) -> None:

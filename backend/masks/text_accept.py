@@ -20,6 +20,7 @@ LONG, IN_A_ROW = 4.0, ((0.76, 0.48),)
 HUGE, CLEAR = 0.25, ((0.92, 0.6), (0.85, 0.73))
 # ... or be read from afar too: at AFAR px (long side) patterns fall apart, letters do not.
 AFAR, READ_AFAR, FROM_AFAR = 256, 0.75, ((0.8, 0.6),)
+IN_HUES = 0.75  # score of a line in hues from which it need not be read
 BESIDE_TEXT = 0.45  # strength of a piece that continues a sure line
 UNDER_TEXT = (0.6, 0.5)  # of a line above or below a sure one
 IN_VIEW = ((0.6, 0.75), (0.8, 0.55))  # of a line in a view that was made to show it
@@ -45,10 +46,12 @@ def accepted(
 ) -> list[Strokes]:
     """The candidates that are text; `short` is the short side of the picture in px, `afar` gives
     what is seen at AFAR px, `legible` tries to read a region."""
-    taken, doubtful, huge, hidden = [], [], [], []
+    taken, doubtful, huge, hidden, again = [], [], [], [], []
     for item in items:
         region, clear = item.crop.region, strength(item)
-        if region.view == EVEN:
+        if region.view == HUES and any(twice(region, x.crop.region) for x in items):
+            again.append(item)
+        elif region.view == EVEN or (region.view == HUES and region.score < IN_HUES):
             hidden.append(item)
         elif region.height > HUGE * short:
             if region.view != HUES and (
@@ -73,7 +76,12 @@ def accepted(
         words += [x for x in likely if legible(x.crop.region)]
     if words:
         taken, _ = grown(taken + words, [x for x in doubtful if x not in words])
-    return taken
+    return instead(taken, again)
+
+
+def twice(a: Region, b: Region) -> bool:
+    """Whether a line in hues was seen in the picture, too, at least in part."""
+    return b.view == 0 and max(overlap(a, b)) >= 0.5
 
 
 def grown(
@@ -111,11 +119,12 @@ def instead(
     except to continue a faint one."""
     taken = [x for x in clearer if reaches(IN_VIEW, x.crop.region.score, strength(x))]
     taken, _ = grown(taken, [x for x in clearer if x not in taken])
-    left = [
-        x for x in items
-        if all(overlap(x.crop.region, y.crop.region)[0] < SAME
-               or strength(x) + MORE > strength(y) for y in taken)
-    ]  # fmt: skip
+    clearer_than = {
+        id(x): [y for y in taken if overlap(x.crop.region, y.crop.region)[0] >= SAME
+                and strength(x) + MORE <= strength(y)]
+        for x in items
+    }  # fmt: skip
+    left = [x for x in items if not clearer_than[id(x)]]
 
     def shown(y: Strokes, x: Strokes) -> bool:
         of_y, of_x = overlap(y.crop.region, x.crop.region)
@@ -125,7 +134,9 @@ def instead(
             return max(of_y, of_x) > TOUCHING and not goes_on
         return of_y > SAME and strength(y) < strength(x) + MORE
 
-    return left + [y for y in taken if not any(shown(y, x) for x in left)]
+    new = [y for y in taken if not any(shown(y, x) for x in left)]
+    # what would give way to a line that is not taken after all stays
+    return [x for x in items if not any(y in new for y in clearer_than[id(x)])] + new
 
 
 def continues(a: Region, b: Region, covered: float) -> bool:

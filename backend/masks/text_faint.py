@@ -169,19 +169,20 @@ def quiet_views(
 ) -> list[View]:
     """Two views around each group of lines that are faint or were seen in other views alone; of
     `most` groups."""
-
-    def likely(item: strokes.Strokes) -> bool:
-        if item.crop.region.view in (0, EVEN):
-            return strength(item) < UNSURE and contrast(item) < FAINT
-        return True
-
     found: list[View] = []
-    for item in sorted(filter(likely, items), key=lambda x: -strength(x) * x.crop.region.length):
+    for item in sorted(filter(faint, items), key=lambda x: -strength(x) * x.crop.region.length):
         control.check()
         region = item.crop.region
         if len(found) < 2 * most and not any(seen_in(region, view) for view in found):
             found += quiet_pair(rgb, region)
     return found
+
+
+def faint(item: strokes.Strokes) -> bool:
+    """Whether a line is hardly seen in the picture, or only in another view."""
+    if item.crop.region.view in (0, EVEN):
+        return strength(item) < UNSURE and contrast(item) < FAINT
+    return True
 
 
 def seen_in(region: Region, view: View) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 HUES, EVEN = 1, 2  # numbers of the views in hues and in even contrast
 SPLIT = (0.5, 0.75)  # thresholds at which a component may fall apart into lines
 RECTANGLE = 0.75  # a component that fills this share of its rectangle is one line
+POOR, MORE = 0.75, 1.2  # score and area of a line that is seen again in hues
 APART = 0.12  # least share of a component that counts as a line of its own
 
 
@@ -191,7 +192,7 @@ def merge(regions: list[Region], *, same: float = 0.5) -> list[Region]:
     for r in left:
         for i, k in enumerate(kept):
             of_r, of_k = overlap(r, k)
-            if max(of_r, of_k) < same:
+            if max(of_r, of_k) < same or (r.view == HUES and k.view == 0 and poorer(k, r)):
                 continue
             turn = abs((r.angle - k.angle + np.pi / 2) % np.pi - np.pi / 2)
             if k.height < 2.5 * r.height and (turn < 0.2 or of_r > 0.9):
@@ -201,6 +202,11 @@ def merge(regions: list[Region], *, same: float = 0.5) -> list[Region]:
         else:
             kept.append(r)
     return kept
+
+
+def poorer(k: Region, r: Region) -> bool:
+    """Whether `k` may be a part of the line `r`, or no line at all."""
+    return k.score < POOR or r.length * r.height > MORE * k.length * k.height
 
 
 def join(a: Region, b: Region) -> Region:

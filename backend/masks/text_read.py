@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,9 +15,18 @@ from backend.values import Control, ModelUnavailable, TextLine
 
 MODEL = "PP-OCRv6_rec_small.onnx"
 HEIGHT = 48  # px, what the recogniser was trained on
+STRIDE = 8  # px from step to step of its answer
 WIDEST = 1600
 READ, READ_ALONE = 0.8, 0.92  # least certainty of words, and of a single letter
 ENOUGH = 6.0  # so many heights of a line are read to know whether it is text
+
+
+class Letter(NamedTuple):
+    """A character that was read: how sure it is in [0, 1], and where, in steps of STRIDE px."""
+
+    sign: str
+    sure: float
+    at: int
 
 
 class Reader:
@@ -45,17 +55,24 @@ class Reader:
         """What one polygon of an H×W×3 uint8 picture says, and how sure that is in [0, 1]: the
         mean probability of its characters, 0 where there are none."""
         crop = level(rgb, np.asarray(polygon, np.float32))
-        bgr = crop[..., ::-1].astype(np.float32) * (2 / 255) - 1
+        letters = self.letters([crop], control)[0]
+        sure = float(np.mean([x.sure for x in letters])) if letters else 0.0
+        return "".join(x.sign for x in letters).strip(), sure
+
+    def letters(self, crops: Sequence[np.ndarray], control: Control) -> list[list[Letter]]:
+        """The characters of each crop, HEIGHT×w×3 uint8, all of one width."""
+        bgr = np.stack(crops)[..., ::-1].astype(np.float32) * (2 / 255) - 1
         with cancellable(control) as options:
             scores = self._session.run(
-                None, {self._input: np.ascontiguousarray(bgr.transpose(2, 0, 1)[None])}, options
-            )[0][0]
-        best = scores.argmax(1)
-        fresh = (best > 0) & np.concatenate([[True], best[1:] != best[:-1]])
-        kept = best[fresh]
-        sure = float(scores.max(1)[fresh].mean()) if fresh.any() else 0.0
-        words = "".join(self._characters[i] for i in kept if i < len(self._characters))
-        return words.strip(), sure
+                None, {self._input: np.ascontiguousarray(bgr.transpose(0, 3, 1, 2))}, options
+            )[0]
+        found = []
+        for best, sure in zip(scores.argmax(2), scores.max(2), strict=True):
+            fresh = (best > 0) & np.concatenate([[True], best[1:] != best[:-1]])
+            fresh &= best < len(self._characters)
+            found.append([Letter(self._characters[best[t]], float(sure[t]), int(t))
+                          for t in np.flatnonzero(fresh)])
+        return found
 
 
 def reader() -> Reader | None:

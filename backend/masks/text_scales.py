@@ -14,7 +14,7 @@ import numpy as np
 from backend.masks.text_lines import EVEN, HUES, Region, merge
 from backend.values import Control
 
-CLEAR = 0.75  # least score of a line that is seen in the hues alone
+FAINTLY = 0.5  # least score of a line that is seen in the hues alone; see text_accept.IN_HUES
 EVENLY = 0.6  # ... in even contrast; such a line must be legible too
 TILE, OVERLAP = 512, 96
 WINDOW = 12  # pixels; wider means are taken in a picture reduced to about this width of their box
@@ -126,7 +126,7 @@ def by_hue(
     small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     sx, sy = rgb.shape[1] / size[0], rgb.shape[0] / size[1]
     seen = detector.find(hues(small, 0.12 * max(size)), 1.0, control)
-    return [replace(r.scaled(sx, sy), view=HUES) for r in seen if r.score >= CLEAR]
+    return [replace(r.scaled(sx, sy), view=HUES) for r in seen if r.score >= FAINTLY]
 
 
 def hues(rgb: np.ndarray, around: float) -> np.ndarray:

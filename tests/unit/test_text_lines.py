@@ -60,7 +60,7 @@ def test_merge_joins_duplicates_and_keeps_neighbours():
     caption = Region(80, 50, 30, 5, 0.0, 0.9)  # small print inside a headline's box
     merged = merge([line, seen_again, below, caption])
     assert sorted(round(r.height) for r in merged) in ([5, 20, 20], [5, 20, 21])
-    hue = replace(seen_again, view=HUES, length=200.0)
+    hue = replace(seen_again, view=HUES)
     (kept,) = merge([hue, line])
     assert kept == line
 
