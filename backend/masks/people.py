@@ -11,10 +11,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from backend.masks import people_rims
 from backend.masks.combine import binary
 from backend.masks.instances import split_people
 from backend.masks.people_closer import closer
-from backend.masks.people_regions import keep_sure_regions
+from backend.masks.people_regions import LOW, keep_sure_regions
+from backend.masks.people_rims import enlarged, sharper
 from backend.masks.refine import refine
 from backend.models.interfaces import Description
 from backend.values import Control, ModelUnavailable
@@ -59,7 +61,8 @@ def pieces(height: int, width: int) -> list[tuple[int, int, int, int]]:
 
 
 class BuiltinPeople:
-    """The built-in net at three sizes, doubtful regions dropped, edges refined."""
+    """The built-in net at three sizes, people looked at closer, doubtful regions dropped, outlines
+    looked at once more and brought to the picture's size."""
 
     def __init__(self, net: Any, name: str, device: str, channel_passes: bool = False) -> None:
         self.net = net
@@ -95,9 +98,14 @@ class BuiltinPeople:
             control.progress(index / len(windows))
             part = np.ascontiguousarray(rgb[y0:y1, x0:x1])
             seen = closer(part, self.coarse(part, control), self._look, control)
+            seen = enlarged(part, seen)
             size = (seen.shape[1], seen.shape[0])
             small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-            sure = keep_sure_regions(seen, grey=cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
+            grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+            sure = keep_sure_regions(seen, grey=grey)
+            if (sure > THRESHOLD).any():
+                rims = sharper(part, seen, sure > THRESHOLD, self._look_larger, LOW, control)
+                sure = keep_sure_regions(rims, grey=grey)
             found = refine(part, sure, control)
             np.maximum(result[y0:y1, x0:x1], found, out=result[y0:y1, x0:x1])
         return result
@@ -109,6 +117,9 @@ class BuiltinPeople:
 
     def _look(self, crop: np.ndarray) -> np.ndarray:
         return self._run(crop, fit(crop.shape[0], crop.shape[1], CLOSER_SIDE, 32), True)
+
+    def _look_larger(self, crop: np.ndarray) -> np.ndarray:
+        return self._run(crop, fit(crop.shape[0], crop.shape[1], people_rims.SIDE, 32), False)
 
     def _run(self, rgb: np.ndarray, size: tuple[int, int], mirrored: bool) -> np.ndarray:
         import torch
