@@ -12,7 +12,7 @@ import numpy as np
 
 from backend.masks import combine, ground
 from backend.models.store import ModelStore
-from backend.pipeline import find
+from backend.pipeline import bystanders, find
 from backend.pipeline.report import build_report
 from backend.pipeline.source import Source
 from backend.values import BadInput, CleanOptions, CleanResult, Control
@@ -49,7 +49,8 @@ def clean(
         found = replace(found, given=given)
     with control.stage("fill", "Making the hole"):
         hole, core, thin = make_hole(source, found, options, control, allowed)
-    plate, fill_model = fill(source, hole, core, thin, options, store, control)
+        spared = who_stays(source, found, hole, options, store, control)
+    plate, fill_model = fill(source, hole, core, thin, options, store, control, spared=spared)
     with control.stage("fill", "Background ready"):
         result = CleanResult(
             object_mask=limited(found.objects(source.shape), allowed),
@@ -108,6 +109,20 @@ def make_hole(
     return hole, np.minimum(core, hole), np.minimum(thin, hole)
 
 
+def who_stays(
+    source: Source, found: find.Found, hole: np.ndarray, options: CleanOptions, store: ModelStore,
+    control: Control,
+) -> np.ndarray | None:
+    """What must not be sampled where people go; see bystanders."""
+    gone = found.objects(source.shape)
+    if found.people or found.kept is not None:
+        people = [*found.people, *([] if found.kept is None else [found.kept])]
+        return bystanders.not_sampled(people, gone, hole)
+    if options.people:  # there are none
+        return None
+    return bystanders.beside(source, gone, hole, options, store, control, found.models)
+
+
 def text_hole(
     rgb: np.ndarray, mask: np.ndarray, grow: int | None, control: Control
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -128,12 +143,14 @@ def fill(
     store: ModelStore,
     control: Control,
     parts: Sequence[tuple[np.ndarray, np.ndarray | None]] | None = None,
+    spared: np.ndarray | None = None,
 ) -> tuple[np.ndarray, Any]:
     """(plate, the description of the model that filled it, or None when nothing was filled).
 
     parts: (part of the hole, what must not be sampled for it), in the order of filling. By
     default text is filled before the people beside it: its strokes have their background close
-    by, and must not be taken for a part of a hole many times their size. What lies in flat
+    by, and must not be taken for a part of a hole many times their size; `spared` is not sampled
+    for the rest (see bystanders). What lies in flat
     colour needs no model, unless one is asked for by name."""
     if not options.fill or not hole.any():
         return source.pixels.copy(), None
@@ -151,7 +168,7 @@ def fill(
         if parts is None:
             first = np.minimum(thin, hole_left)
             second = cv2.subtract(hole_left, first)
-            parts = ((first, second), (second, None))
+            parts = ((first, second), (second, spared))
         todo = [(p, a) for p, a in ((np.minimum(p, hole_left), a) for p, a in parts) if p.any()]
         shares = share_out(control, [int(np.count_nonzero(p)) for p, _ in todo])
 

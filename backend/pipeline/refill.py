@@ -11,7 +11,7 @@ import numpy as np
 
 from backend.masks import combine
 from backend.models.store import ModelStore
-from backend.pipeline import clean
+from backend.pipeline import bystanders, clean
 from backend.pipeline.find import Found
 from backend.pipeline.report import build_report
 from backend.pipeline.source import Source
@@ -105,13 +105,19 @@ def refill(
             if clear is not None:
                 hole[clear & (restored == 0)] = 0
         text_only = np.minimum(cv2.subtract(thin.hole, thick.hole), hole)
+        spared = None
+        models: dict[str, Any] = {}
+        if thick.new.any():
+            spared = bystanders.beside(base, thick.core, hole, options, store, control, models)
     plate, model = clean.fill(
-        Source(ground), hole, np.minimum(core, hole), text_only, options, store, control)
+        Source(ground), hole, np.minimum(core, hole), text_only, options, store, control,
+        spared=spared)
     with control.stage("fill", "Background ready"):
         none = np.zeros(shape, np.uint8)
         result = CleanResult(masks[0], masks[1], none, hole, plate)
         found = Found(masks[0], none, none, masks[1])
-        models: dict[str, Any] = {} if model is None else {"fill": model}
+        if model is not None:
+            models["fill"] = model
         result.report = build_report(source, result, found, models, options, store, control)
         result.report["pixels"]["restored"] = int(np.count_nonzero(restored))
     result.report["found"] = bool(result.found or restored.any())
