@@ -105,6 +105,7 @@ class BuiltinPeople:
             sure = keep_sure_regions(seen, grey=grey)
             if (sure > THRESHOLD).any():
                 rims = sharper(part, seen, sure > THRESHOLD, self._look_larger, LOW, control)
+                rims[(seen > LOW) & (sure < THRESHOLD)] = 0  # what went does not come back
                 sure = keep_sure_regions(rims, grey=grey)
             found = refine(part, sure, control)
             np.maximum(result[y0:y1, x0:x1], found, out=result[y0:y1, x0:x1])

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from backend.masks import people as module
 from backend.masks.people_closer import FINE
 from backend.masks.people_rims import MOST, RIM, SIDE, enlarged, people, sharper
 from backend.values import Control
@@ -99,3 +100,20 @@ def test_maps_are_as_large_as_the_picture_up_to_a_limit(
 ) -> None:
     seen = np.zeros((64, 96), np.float32)
     assert enlarged(np.zeros((*picture, 3), np.uint8), seen).shape == size
+
+
+def test_a_part_that_went_does_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The car joined to a person by faint pixels stays out when the larger look joins them."""
+    seen = np.full((200, 280), 0.02, np.float32)
+    seen[20:180, 40:100] = 0.95  # the person
+    seen[80:88, 100:140] = 0.42  # the bridge
+    seen[40:140, 140:200] = 0.68  # the car
+    joined = seen.copy()
+    joined[80:88, 100:140] = 0.9
+    monkeypatch.setattr(module, "closer", lambda *_: seen.copy())
+    monkeypatch.setattr(module, "sharper", lambda *_: joined.copy())
+    model = module.BuiltinPeople(None, "people", "cpu")
+    monkeypatch.setattr(model, "coarse", lambda *_: seen)
+    rgb = np.random.default_rng(0).integers(0, 255, (200, 280, 3), np.uint8)
+    found = model.probability(rgb, Control()) > 0.5
+    assert found[25:175, 45:95].all() and not found[:, 145:].any()
