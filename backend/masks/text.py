@@ -89,7 +89,6 @@ class StrokeTextModel:
                 lines = text_faint.lines_in(view, n, self._detector, control)
                 seen = self._finder.find(picture, lines, control)
                 items = text_accept.instead(items, seen, beside)
-        read = self._read_beside(rgb, items, look, groups, control)
         for n in range(ROUNDS):
             going_on = []
             for item in items:
@@ -103,6 +102,7 @@ class StrokeTextModel:
             if not going_on:
                 break
             items = self._finder.find(picture, merge(going_on), control)
+        read = self._read_beside(rgb, done, look, groups, control)
         # reading tells where a line ends
         done += [(x.crop.region, x, decided(picture(x.crop.region), x)) for x in read]
         h, w = rgb.shape[:2]
@@ -120,15 +120,16 @@ class StrokeTextModel:
 
 
     def _read_beside(
-        self, rgb: np.ndarray, items: list[strokes.Strokes], look: Look, most: int,
-        control: Control,
+        self, rgb: np.ndarray, done: list[tuple[Region, strokes.Strokes, Decided]], look: Look,
+        most: int, control: Control,
     ) -> list[strokes.Strokes]:
         """What only the recogniser sees above and below `most` faint lines."""
-        faint = sorted(filter(text_faint.faint, items), key=lambda x: -text_accept.strength(x))
+        faint = [(text_accept.strength(x), box) for box, x, _ in done if text_faint.faint(x)]
         reader = self._reader() if faint else None
         if reader is None:
             return []
-        known, near = ([x.crop.region for x in some] for some in (faint[:most], items))
+        known = [box for _, box in sorted(faint, key=lambda x: -x[0])[:most]]
+        near = [box for box, _, _ in done]
         found = []
         for read in text_scan.lines(rgb, known, near, reader, control):
             tried = self._finder.find(look.picture, text_scan.fits(read), control)

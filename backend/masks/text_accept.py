@@ -50,7 +50,7 @@ def accepted(
     for item in items:
         region, clear = item.crop.region, strength(item)
         if region.view == HUES and any(twice(region, x.crop.region) for x in items):
-            again.append(item)
+            again += [item] * (region.height <= HUGE * short)
         elif region.view == EVEN or (region.view == HUES and region.score < IN_HUES):
             hidden.append(item)
         elif region.height > HUGE * short:

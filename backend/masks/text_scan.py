@@ -26,7 +26,8 @@ NARROWEST, WIDEST = 4.0, 5.0  # a strip's length in heights
 COVERED = 0.3  # share of a strip that a known line may cover
 AROUND = 47.0  # px, how far around colours are compared; strips are HEIGHT px high
 LEAST, APART = 0.3, 9  # certainty of a letter, and steps of the recogniser to the next one
-READ, UNLIKE = 2.3, 3  # least weight of a row of letters, and how many must be unlike
+HINT, READ, UNLIKE = 1.2, 2.3, 3  # least weight of a row of letters when it is read first, and
+# again; how many must be unlike
 SIGNS = "$%&€£¥"  # count as letters
 AGAIN, SHIFT, FURTHER = (0.8, 1.1), 0.15, 8.0  # what was read is read again in boxes of these
 # heights, moved and longer; patterns are read once at most
@@ -56,10 +57,10 @@ def lines(
     for region in known:
         near = [*others, *(x.region for x in found)]
         seen = [r for boxes, around in zones(region)
-                for r in readings(rgb, free(boxes, near, rgb.shape), around, reader, control)]
+                for r in readings(rgb, free(boxes, near, rgb.shape), around, reader, HINT, control)]
         for one in best(seen):
             boxes, around = beside(one.region)
-            again = readings(rgb, free(boxes, near, rgb.shape), around, reader, control)
+            again = readings(rgb, free(boxes, near, rgb.shape), around, reader, READ, control)
             again = [r for r in again if overlap(one.region, r.region)[0] > SAME
                      and all(max(overlap(r.region, x)) < SAME for x in near)]
             if again:
@@ -159,7 +160,8 @@ def free(boxes: list[Region], near: Sequence[Region], shape: tuple[int, ...]) ->
 
 
 def readings(
-    rgb: np.ndarray, boxes: list[Region], around: Region, reader: Reader, control: Control
+    rgb: np.ndarray, boxes: list[Region], around: Region, reader: Reader, least: float,
+    control: Control,
 ) -> list[Reading]:
     """What is read in boxes that are all as many times as long as high; `around` holds them."""
     found = []
@@ -169,7 +171,7 @@ def readings(
         for image in views(crop.rgb):
             parts = [cut(image, crop, box) for box in alike]
             for box, letters in zip(alike, reader.letters(parts, control), strict=True):
-                line = row(letters)
+                line = row(letters, least)
                 if line:
                     found.append(reading(box, line, parts[0].shape[1]))
     return found
@@ -191,14 +193,15 @@ def views(rgb: np.ndarray) -> list[np.ndarray]:
     light[..., 0] = cv2.createCLAHE(4.0, tiles).apply(np.ascontiguousarray(lab[..., 0]))
     planes = cv2.GaussianBlur(lab.astype(np.float32), (0, 0), 1.0)
     off = planes - mean_around(planes, AROUND)
-    spread = np.sqrt(np.maximum(mean_around(off * off, AROUND), 0)) + np.array([2, 1, 1], np.float32)
+    spread = np.sqrt(np.maximum(mean_around(off * off, AROUND), 0))
+    spread += np.array([2, 1, 1], np.float32)
     grey, one, other = cv2.split(off / spread)
     hues = np.stack([one, other, 0.7 * (one + other)], -1)
     mixed = np.clip(128 + 45 * (0.6 * hues + 0.4 * grey[..., None]), 0, 255).astype(np.uint8)
     return [cv2.cvtColor(light, cv2.COLOR_LAB2RGB), mixed]
 
 
-def row(letters: Sequence[Letter]) -> list[Letter]:
+def row(letters: Sequence[Letter], least: float = READ) -> list[Letter]:
     """The surest letters that follow each other; none where these are too few."""
     rows: list[list[Letter]] = []
     for letter in letters:
@@ -208,7 +211,7 @@ def row(letters: Sequence[Letter]) -> list[Letter]:
             rows[-1].append(letter)
         else:
             rows.append([letter])
-    return max((r for r in rows if weight(r) >= READ), key=weight, default=[])
+    return max((r for r in rows if weight(r) >= least), key=weight, default=[])
 
 
 def weight(letters: Sequence[Letter]) -> float:

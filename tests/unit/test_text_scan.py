@@ -97,7 +97,7 @@ def test_a_line_stays_where_what_would_replace_it_is_not_taken():
 
 
 def test_a_line_in_hues_replaces_a_part_that_was_seen_in_the_picture():
-    part, whole = Region(420, 100, 150, 60, 0.0, 0.8), Region(350, 100, 400, 50, 0.0, 0.9, HUES)
+    part, whole = Region(420, 100, 150, 45, 0.0, 0.85), Region(350, 100, 400, 50, 0.0, 0.9, HUES)
     assert merge([whole, part]) == [part, whole]
     sure = Region(350, 100, 390, 50, 0.0, 0.9)
     assert merge([whole, sure]) == [sure]  # seen as well in the picture: once is enough
@@ -105,6 +105,8 @@ def test_a_line_in_hues_replaces_a_part_that_was_seen_in_the_picture():
     assert text_accept.accepted(seen, 300) == [seen[1]]
     seen = [item(part, 0.9), item(whole, 0.5)]
     assert text_accept.accepted(seen, 300) == [seen[0]]
+    seen = [item(part, 0.6), item(whole, 0.8)]
+    assert text_accept.accepted(seen, 190) == [seen[0]]  # too high for what hues tell
 
 
 def test_what_is_hardly_seen_in_hues_must_be_legible():
