@@ -13,6 +13,7 @@ import numpy as np
 
 from backend.masks.combine import components, split_instances
 
+LEAST = 24  # px, height of a region in which heads can show
 SIDE = 192  # px, long side at which a region is judged
 VALLEY = 0.07  # of the region's height: how deep it lies below the lower of two heads
 ROOM = 0.16  # of the height below a peak within which its head is measured
@@ -50,12 +51,12 @@ def apart(group: np.ndarray) -> tuple[tuple[int, int, int, int], np.ndarray] | N
     x, y, w, h = (int(v) for v in cv2.boundingRect(group))
     region = (group[y : y + h, x : x + w] > 0).astype(np.uint8)
     count, _, _ = components(region)
-    if count != 2:  # empty, or several that share a mask for want of memory
+    if count != 2 or h < LEAST:  # empty, several that share a mask for want of memory, or tiny
         return None
     scale = min(1.0, SIDE / max(h, w))
     size = (max(1, round(w * scale)), max(1, round(h * scale)))
     small = (cv2.resize(region, size, interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
-    cuts = _cuts(small)
+    cuts = _cuts(small, y == 0)
     if not cuts:
         return None
     # Each cut is a column for every row; a pixel's number counts the cuts to its left.
@@ -68,9 +69,14 @@ def apart(group: np.ndarray) -> tuple[tuple[int, int, int, int], np.ndarray] | N
     return (x, y, w, h), parts
 
 
-def _cuts(small: np.ndarray) -> list[np.ndarray]:
-    """h×w uint8 → cuts from left to right, each h columns (float); none for one person."""
+def _cuts(small: np.ndarray, cut_off: bool) -> list[np.ndarray]:
+    """h×w uint8 → cuts from left to right, each h columns (float); none for one person.
+
+    `cut_off`: the picture ends above; what touches its border there is no head that shows."""
     heads = _heads(small)
+    if cut_off:
+        tops = _tops(small)
+        heads = [x for x in heads if tops[x] > 0]
     cuts: list[np.ndarray] = []
     left = 0
     while left + 1 < len(heads):
@@ -114,7 +120,7 @@ def _heads(small: np.ndarray) -> list[int]:
         peaks.append(best)
     inside = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,))
     distance = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[1:-1, 1:-1]
-    room, half = round(ROOM * height), max(2, round(0.08 * height))
+    room, half = max(1, round(ROOM * height)), max(2, round(0.08 * height))
     radii = [
         float(distance[tops[x] : tops[x] + room, max(0, x - half) : x + half + 1].max())
         for x in peaks

@@ -39,6 +39,8 @@ def empty() -> np.ndarray:
 def parts_of(mask: np.ndarray) -> list[np.ndarray]:
     """The parts; no pixel is lost, added or given twice."""
     parts = split_people(mask)
+    if not parts:
+        return parts
     assert (np.stack([p > 0 for p in parts]).sum(0) == (mask > 0)).all()
     return parts
 
@@ -92,3 +94,21 @@ def test_strangers_apart_stay_apart_and_memory_is_bounded(empty: np.ndarray) -> 
     few = split_people(empty, budget=2 * empty.size)
     assert len(few) == 2 and (np.maximum(*few) == empty).all()
     assert split_people(np.zeros_like(empty)) == []
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(1, 1), (1, 300), (3, 500), (300, 1), (6, 2), (22, 30)]
+)
+def test_specks_stay_whole(empty: np.ndarray, height: int, width: int) -> None:
+    empty[50 : 50 + height, 40 : 40 + width] = 255
+    empty[50 : 50 + height // 2, 50:60] = 0  # a valley between two bumps, where it is large enough
+    assert len(parts_of(empty)) == (1 if height * width >= 12 else 0)
+
+
+def test_a_face_that_fills_the_picture_is_one_person(empty: np.ndarray) -> None:
+    """Hair on both sides of a ribbon that the picture cuts off: no heads show."""
+    cv2.ellipse(empty, (300, 250), (180, 300), 0, 0, 360, 255, -1)
+    empty[:130, 280:320] = 0
+    assert len(parts_of(empty)) == 1
+    whole = np.vstack([np.zeros_like(empty), empty])  # the same with room above: two heads
+    assert len(parts_of(whole)) == 2
