@@ -70,7 +70,9 @@ class Editor(Hand):
         assert after[:-1] == before, (before, after)
 
     def undo(self, layers: int) -> None:
-        """One step back; the picture then has so many layers at its top level."""
+        """One step back; the picture then has so many layers at its top level. Krita takes no undo
+        while it works on what was done last."""
+        self.settle()
         self.ask("app.action('edit_undo').trigger()")
         self.wait_for(f"len(doc().topLevelNodes()) == {layers}")
         self.settle()

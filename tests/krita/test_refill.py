@@ -83,6 +83,7 @@ def cleaned(editor: Editor) -> np.ndarray:
 
 def undo(editor: Editor) -> None:
     """Takes a refill back."""
+    editor.settle()
     editor.ask("app.action('edit_undo').trigger()")
     editor.wait(lambda: layers(editor) == GROUPED, "the refill is undone")
     editor.settle()
