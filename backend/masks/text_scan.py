@@ -29,7 +29,7 @@ LEAST, APART = 0.3, 9  # certainty of a letter, and steps of the recogniser to t
 HINT, READ, UNLIKE = 1.2, 2.3, 3  # least weight of a row of letters when it is read first, and
 # again; how many must be unlike
 SIGNS = "$%&€£¥"  # count as letters
-AGAIN, SHIFT, FURTHER = (0.8, 1.1), 0.15, 8.0  # what was read is read again in boxes of these
+AGAIN, SHIFT, FURTHER = (0.8, 1.0, 1.2), 0.15, 8.0  # what was read is read again in boxes of these
 # heights, moved and longer; patterns are read once at most
 SAME = 0.5  # share of it that must lie in both readings
 WIDER = 0.6  # heights that a line's box reaches beyond its first and last letter
@@ -64,8 +64,27 @@ def lines(
             again = [r for r in again if overlap(one.region, r.region)[0] > SAME
                      and all(max(overlap(r.region, x)) < SAME for x in near)]
             if again:
-                found.append(whole(again))
+                line = whole(again)
+                boxes, around = ends(line.region)
+                more = readings(rgb, free(boxes, near, rgb.shape), around, reader, READ, control)
+                found.append(whole([line, *(r for r in more if joins(r.region, line.region))]))
     return best(found)
+
+
+def joins(part: Region, line: Region) -> bool:
+    """Whether what was read at a line's end is a part of it."""
+    return max(overlap(part, line)) > COVERED
+
+
+def ends(line: Region) -> tuple[list[Region], Region]:
+    """Boxes around both ends of a line, and the box around all."""
+    along, _ = line.axes
+    long = FURTHER * line.height
+    boxes = []
+    for side in (-0.5, 0.5):
+        x, y = np.array([line.cx, line.cy]) + along * side * line.length
+        boxes.append(replace(line, cx=float(x), cy=float(y), length=long))
+    return boxes, replace(line, length=line.length + 1.2 * long, height=2 * line.height)
 
 
 def whole(read: list[Reading]) -> Reading:

@@ -113,3 +113,14 @@ def test_what_is_hardly_seen_in_hues_must_be_legible():
     seen = [item(Region(300, 100, 200, 40, 0.0, 0.6, HUES), 0.9)]
     assert text_accept.accepted(seen, 300) == []
     assert text_accept.accepted(seen, 300, legible=lambda region: True) == seen
+
+
+def test_a_long_line_is_read_on_to_its_end(reader: text_read.Reader):
+    picture = written(("Summer", 70, 95, 64), ("From Sunday to Friday noon", 70, 200, 56))
+    known = Region(190, 125, 260, 70, 0.0, 0.9)
+    (found,) = text_scan.lines(picture, [known], [known], reader, Control())
+    right = found.region.corners()[:, 0].max()
+    assert right > 600  # more than the eight heights that are read at once
+    boxes, _ = text_scan.ends(found.region)
+    assert [np.sign(b.cx - found.region.cx) for b in boxes] == [-1, 1]
+    assert not text_scan.joins(Region(800, 350, 100, 50, 0.0), found.region)
