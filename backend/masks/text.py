@@ -79,10 +79,10 @@ class StrokeTextModel:
         if gaps:
             between = self._finder.find(picture, gaps, control)
             items += [x for x in between if text_accept.strength(x) > text_accept.BESIDE_TEXT]
-        groups = passes_for(self._detector, rgb.shape[:2]).surroundings
+        passes = passes_for(self._detector, rgb.shape[:2])
         for beside in (False, True):
             for view in (
-                text_faint.quiet_views(rgb, items, groups, control) if beside
+                text_faint.quiet_views(rgb, items, passes.surroundings, control) if beside
                 else text_faint.views(rgb, items, control)
             ):  # fmt: skip
                 n = look.add(view.image)
@@ -102,7 +102,7 @@ class StrokeTextModel:
             if not going_on:
                 break
             items = self._finder.find(picture, merge(going_on), control)
-        read = self._read_beside(rgb, done, look, groups, control)
+        read = self._read_beside(rgb, done, look, passes.reads, control)
         # reading tells where a line ends
         done += [(x.crop.region, x, decided(picture(x.crop.region), x)) for x in read]
         h, w = rgb.shape[:2]
@@ -125,7 +125,7 @@ class StrokeTextModel:
     ) -> list[strokes.Strokes]:
         """What only the recogniser sees above and below `most` faint lines."""
         faint = [(text_accept.strength(x), box) for box, x, _ in done if text_faint.faint(x)]
-        reader = self._reader() if faint else None
+        reader = self._reader() if faint and most else None
         if reader is None:
             return []
         known = [box for _, box in sorted(faint, key=lambda x: -x[0])[:most]]

@@ -49,8 +49,10 @@ def accepted(
     taken, doubtful, huge, hidden, again = [], [], [], [], []
     for item in items:
         region, clear = item.crop.region, strength(item)
-        if region.view == HUES and any(twice(region, x.crop.region) for x in items):
-            again += [item] * (region.height <= HUGE * short)
+        seen = [strength(x) for x in items if twice(region, x.crop.region)]
+        if seen:
+            if region.height <= HUGE * short and max(seen) < UNSURE:
+                again.append(item)
         elif region.view == EVEN or (region.view == HUES and region.score < IN_HUES):
             hidden.append(item)
         elif region.height > HUGE * short:
@@ -80,8 +82,8 @@ def accepted(
 
 
 def twice(a: Region, b: Region) -> bool:
-    """Whether a line in hues was seen in the picture, too, at least in part."""
-    return b.view == 0 and max(overlap(a, b)) >= 0.5
+    """Whether `a` is a line in hues that `b` shows in the picture, too, at least in part."""
+    return a.view == HUES and b.view == 0 and max(overlap(a, b)) >= 0.5
 
 
 def grown(

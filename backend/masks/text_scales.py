@@ -31,7 +31,8 @@ class Passes:
     """Long sides in px of the passes over the whole picture: `main` (a share of the detector's
     favourite), `headlines` for letters as high as half the page, `hues`, `even` for letters
     nearly as dark or light as their ground (0: none); most `tiles` for small print and how far
-    they are enlarged; most faint lines whose surroundings are looked at (text_faint)."""
+    they are enlarged; most faint lines whose surroundings are looked at (text_faint) and read
+    (text_scan: about a second each)."""
 
     main: float
     headlines: int
@@ -40,13 +41,14 @@ class Passes:
     tiles: int
     tile_scale: float
     surroundings: int
+    reads: int
 
 
 # letters of 8 px are seen surely at 1.5 times their size; 60 tiles take about half a minute
-THOROUGH = Passes(1.0, 384, 640, 640, 60, 1.5, 2)
+THOROUGH = Passes(1.0, 384, 640, 640, 60, 1.5, 2, 2)
 # A picture of up to QUICK_PIXELS that is larger than the detector's favourite size is answered
 # within a second: time goes with the pixels seen.
-QUICK, QUICK_PIXELS = Passes(0.85, 256, 448, 0, 1, 0.75, 1), 3_000_000
+QUICK, QUICK_PIXELS = Passes(0.85, 256, 448, 0, 1, 0.75, 1, 0), 3_000_000
 
 
 class LineDetector(Protocol):
