@@ -118,7 +118,6 @@ class StrokeTextModel:
         lines = reading_order(merge([box for box, _, _ in done]))
         return TextFound(np.maximum(text, effect), mask, tuple(line_of(r) for r in lines))
 
-
     def _read_beside(
         self, rgb: np.ndarray, done: list[tuple[Region, strokes.Strokes, Decided]], look: Look,
         most: int, control: Control,
