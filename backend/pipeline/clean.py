@@ -49,7 +49,7 @@ def clean(
         found = replace(found, given=given)
     with control.stage("fill", "Making the hole"):
         hole, core, thin = make_hole(source, found, options, control, allowed)
-        spared = who_stays(source, found, hole, options, store, control)
+    spared = who_stays(source, found, hole, options, store, control)
     plate, fill_model = fill(source, hole, core, thin, options, store, control, spared=spared)
     with control.stage("fill", "Background ready"):
         result = CleanResult(

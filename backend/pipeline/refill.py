@@ -105,10 +105,10 @@ def refill(
             if clear is not None:
                 hole[clear & (restored == 0)] = 0
         text_only = np.minimum(cv2.subtract(thin.hole, thick.hole), hole)
-        spared = None
-        models: dict[str, Any] = {}
-        if thick.new.any():
-            spared = bystanders.beside(base, thick.core, hole, options, store, control, models)
+    spared = None
+    models: dict[str, Any] = {}
+    if thick.new.any():
+        spared = bystanders.beside(base, thick.core, hole, options, store, control, models)
     plate, model = clean.fill(
         Source(ground), hole, np.minimum(core, hole), text_only, options, store, control,
         spared=spared)
