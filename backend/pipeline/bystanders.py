@@ -16,7 +16,7 @@ from backend.models.interfaces import Description
 from backend.models.store import ModelStore
 from backend.pipeline import find
 from backend.pipeline.source import Source
-from backend.values import CleanOptions, Control
+from backend.values import Box, CleanOptions, Control
 
 GONE = 0.5  # share of a person in the mask from which on the person is what is removed
 EDGE = 3  # px around a person that show something of both
@@ -28,7 +28,8 @@ def not_sampled(
     people: Sequence[np.ndarray], gone: np.ndarray, hole: np.ndarray
 ) -> np.ndarray | None:
     """H×W uint8, 255 = people or parts of them outside the hole that must not be sampled for it;
-    None where no person goes, where nobody stays, or where hardly anything else is beside the hole.
+    None where no person goes, where nobody stays, or where hardly anything else is beside a part
+    of the hole.
 
     people: H×W uint8 masks of everybody, one each; gone: the mask of what is removed; hole: that
     grown."""
@@ -38,11 +39,21 @@ def not_sampled(
         return None
     everybody = combine.grow(combine.union(list(people), hole.shape), EDGE)
     stay = np.where(hole > 0, np.uint8(0), everybody)
-    ring = (combine.grow(hole, RING) > 0) & (hole == 0)
-    beside = np.count_nonzero(ring)
-    if not stay.any() or np.count_nonzero(ring & (stay == 0)) < OPEN * beside:
-        return None
-    return stay
+    return stay if stay.any() and _open(hole, stay) else None
+
+
+def _open(hole: np.ndarray, stay: np.ndarray) -> bool:
+    """Whether enough is left to look at beside every part of the hole."""
+    count, labels, stats = combine.components(hole)
+    for label in range(1, count):
+        x, y, w, h, _ = (int(v) for v in stats[label])
+        box = combine.padded(Box(x, y, x + w, y + h), RING, hole.shape)
+        own = (labels[box.slices] == label).astype(np.uint8) * np.uint8(255)
+        ring = (combine.grow(own, RING) > 0) & (hole[box.slices] == 0)
+        left = np.count_nonzero(ring & (stay[box.slices] == 0))
+        if left < OPEN * np.count_nonzero(ring):
+            return False
+    return True
 
 
 def beside(

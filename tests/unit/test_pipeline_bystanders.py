@@ -69,6 +69,11 @@ def test_a_crowd_is_looked_at_where_nothing_else_is_beside() -> None:
     stay = not_sampled(few, few[0], few[0])
     assert stay is not None and stay[110, 110] and not stay[people[1] > 0].any()
     assert not_sampled(few, mask((slice(0, 30), slice(60, 80))), few[0]) is None, "only a part goes"
+    crowd = [mask((slice(0, 60), slice(x, x + 50))) for x in (0, 50, 100)]
+    alone = mask((slice(90, 110), slice(150, 170)))
+    both = np.maximum(crowd[1], alone)
+    everybody = [*crowd, alone, mask((slice(60, 85), slice(0, 150)))]
+    assert not_sampled(everybody, both, both) is None, "one part of the hole lies in the crowd"
     assert not_sampled([], people[0], people[0]) is None
 
 
