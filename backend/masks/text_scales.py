@@ -134,14 +134,20 @@ def by_hue(
 def hues(rgb: np.ndarray, around: float) -> np.ndarray:
     """How the hue of each pixel differs from that around it (`around` px), lightness left out:
     H×W×3 uint8, the two opponent colours of CIE Lab and their sum around 128."""
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)[..., 1:].astype(np.float32)
-    lab = cv2.GaussianBlur(lab, (0, 0), 1.2)
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
     side = int(around) | 1
-    off = lab - cv2.blur(lab, (side, side))
-    planes = [off[..., 0], off[..., 1], off.sum(2) * 0.7]
-    # 12: what is nearly grey everywhere is noise and stays faint
-    scaled = [p * (127 / max(4 * float(p.std()), 12.0)) + 128 for p in planes]
-    return np.clip(np.stack(scaled, -1), 0, 255).astype(np.uint8)
+    planes = []
+    for channel in (1, 2):
+        plane = cv2.extractChannel(lab, channel).astype(np.float32)
+        plane = cv2.GaussianBlur(plane, (0, 0), 1.2)
+        planes.append(cv2.subtract(plane, cv2.blur(plane, (side, side))))
+    planes.append(cv2.addWeighted(planes[0], 0.7, planes[1], 0.7, 0))
+    shown = []
+    for plane in planes:
+        # 12: what is nearly grey everywhere is noise and stays faint
+        gain = 127 / max(4 * float(cv2.meanStdDev(plane)[1][0, 0]), 12.0)
+        shown.append(cv2.addWeighted(plane, gain, plane, 0, 127.5, dtype=cv2.CV_8U))
+    return cv2.merge(shown)
 
 
 def mean_around(planes: np.ndarray, side: float) -> np.ndarray:
