@@ -90,12 +90,12 @@ def make_hole(
     hole, core = combine.object_hole(objects, options.grow)
     control.check()
     text, text_core = text_hole(source.rgb8, found.text, options.grow, control)
-    if options.shadows and objects.any():
-        from backend.masks.shadows import shadow_mask
-
-        shadow = shadow_mask(source.rgb8, objects, control)
-        hole = np.maximum(hole, combine.grow(shadow, SHADOW_GROWTH))
-        core = np.maximum(core, shadow)
+    if objects.any():
+        others = text
+        if found.kept is not None:
+            others = np.maximum(text, combine.grow(found.kept, SHADOW_GROWTH))
+        wide, shadow = shade(source, objects, hole, others, options, control)
+        hole, core = np.maximum(hole, wide), np.maximum(core, shadow)
     thin = cv2.subtract(text, hole)
     hole, core = np.maximum(hole, text), np.maximum(core, text_core)
     if found.kept is not None:
@@ -107,6 +107,26 @@ def make_hole(
         hole[source.transparent] = 0
     hole = limited(hole, limit)
     return hole, np.minimum(core, hole), np.minimum(thin, hole)
+
+
+def shade(
+    source: Source, objects: np.ndarray, hole: np.ndarray, others: np.ndarray,
+    options: CleanOptions, control: Control,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(what it adds to the hole, what to the core): the shade of objects, whose grown mask is
+    `hole`. That on a plain ground close to them always, unless the growth is asked for in px;
+    what they cast further where the options say so. `others`: what is no ground besides."""
+    from backend.masks.contact import contact_shadow
+
+    core = np.zeros_like(hole)
+    if options.grow is None:
+        core = contact_shadow(source.rgb8, hole, control, others)
+    if options.shadows:
+        from backend.masks.shadows import shadow_mask
+
+        core = np.maximum(core, shadow_mask(source.rgb8, objects, control))
+    wide = combine.grow(core, SHADOW_GROWTH) if core.any() else core
+    return wide, core
 
 
 def who_stays(

@@ -87,8 +87,8 @@ def refill(
             thin = Wanted(core, hole, hole)
         else:
             thin = wanted(masks[1], area, options.grow, text=True)
-        if options.shadows and masks[0].any():
-            thick = with_shadows(thick, masks[0], base, area, control)
+        if masks[0].any():
+            thick = with_shade(thick, masks[0], thin.hole, base, area, options, control)
         keep = np.maximum(thick.hole, thin.hole)
         core = np.maximum(thick.core, thin.core)
         hole = np.maximum(thick.new, thin.new)
@@ -96,7 +96,12 @@ def refill(
         ground = pixels
         if original is not None:
             taken = taken_away(masks, area)
-            restored, again = restore(pixels, original, taken, keep, core, area, options.grow)
+            beside = None
+            if taken is not None and taken.any():  # the shade of who comes back comes back, too
+                grown, _ = combine.object_hole(taken, options.grow)
+                beside, _ = clean.shade(base, taken, grown, thin.hole, options, control)
+            restored, again = restore(
+                pixels, original, taken, keep, core, area, options.grow, beside)
             hole = np.maximum(hole, again)
             ground = pixels.copy()
             back = (restored > 0) | ((again > 0) & (core == 0))
@@ -170,15 +175,14 @@ def grow_like(
     return result
 
 
-def with_shadows(
-    thick: Wanted, objects: np.ndarray, source: Source, changed: np.ndarray | None,
-    control: Control,
+def with_shade(
+    thick: Wanted, objects: np.ndarray, text: np.ndarray, source: Source,
+    changed: np.ndarray | None, options: CleanOptions, control: Control,
 ) -> Wanted:
-    """The shadows of the objects as well: of all, or of those with a changed pixel."""
-    from backend.masks.shadows import shadow_mask
-
-    shadow = shadow_mask(source.rgb8, objects, control)
-    wide = combine.grow(shadow, clean.SHADOW_GROWTH)
+    """The shade of the objects as well: of all, or of those with a changed pixel."""
+    wide, shadow = clean.shade(source, objects, thick.hole, text, options, control)
+    if not wide.any():
+        return thick
     hole, core = np.maximum(thick.hole, wide), np.maximum(thick.core, shadow)
     if changed is None:
         return Wanted(core, hole, np.maximum(thick.new, wide))
@@ -201,8 +205,10 @@ def restore(
     core: np.ndarray,
     changed: np.ndarray | None,
     grow: int | None,
+    shade: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(what the original comes back to, the part of the hole beside it that is filled again)."""
+    """(what the original comes back to, the part of the hole beside it that is filled again).
+    `shade`: what besides its growth the old mask may have taken."""
     differs = _differs(plate, original)
     if taken is None or changed is None:
         return cv2.subtract(differs, hole), np.zeros_like(hole)
@@ -213,6 +219,8 @@ def restore(
     # taken away is followed through them, at most as far as masks grow.
     reach = combine.OBJECT_MAX if grow is None else grow
     around = within(taken, reach + 2)  # an ellipse of pixels reaches a little beyond its radius
+    if shade is not None:
+        around = np.maximum(around, shade)
     across = np.ones((2 * (GAP // 2) + 1,) * 2, np.uint8)
     old = np.maximum(cv2.morphologyEx(differs, cv2.MORPH_CLOSE, across), taken)
     old = np.minimum(old, around)
