@@ -20,7 +20,8 @@ LEAST_CONTRAST = 40.0  # distance in RGB between letter and ground
 LEAST_SHARE = 0.3  # of the letter's colour in a pixel, beside the ground's
 MOST_OTHER = 0.3  # of any other colour
 MOST_INK = 1.0  # of a letter's hairlines, as a share of its line's strokes
-MOST_STRAY = 0.25  # of that colour away from letters, as a share of what was taken
+MOST_STRAY = 0.25  # of that colour away from letters but close by, as a share of what was taken
+CLOSE_BY = 0.2  # of a line's height
 LARGEST = 4_000_000  # px of a line's surroundings
 
 
@@ -74,14 +75,15 @@ def around(rgb: np.ndarray, solid: np.ndarray, inside: np.ndarray, height: float
     like = np.zeros(solid.shape, bool)
     like.reshape(-1)[places[alike]] = True
     count, label = cv2.connectedComponents((like | solid).astype(np.uint8) & inside, connectivity=8)
-    return chosen(like, solid, label, count, ~inside)
+    return chosen(like, solid, label, count, ~inside, CLOSE_BY * height)
 
 
 def chosen(
-    like: np.ndarray, solid: np.ndarray, label: np.ndarray, count: int, outside: np.ndarray
+    like: np.ndarray, solid: np.ndarray, label: np.ndarray, count: int, outside: np.ndarray,
+    close_by: float,
 ) -> np.ndarray:
     """Of the candidates those that hang on strokes, end inside, and are little beside them; none
-    where the ground holds the letters' colour, too."""
+    where the ground up to `close_by` px from them holds the letters' colour, too."""
     thin = np.bincount(label[like], minlength=count)
     ink = np.bincount(label[solid], minlength=count)
     rim = cv2.dilate(outside.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
@@ -89,8 +91,11 @@ def chosen(
     good = (thin > 0) & (ink > 0) & (thin <= MOST_INK * ink) & ~leaves
     good[0] = False
     taken = good[label] & like
-    stray = thin[1:][ink[1:] == 0].sum()
-    if stray > MOST_STRAY * taken.sum():
+    if not taken.any():
+        return np.zeros(like.shape, np.uint8)
+    away = cv2.distanceTransform((~taken).astype(np.uint8), cv2.DIST_L2, 5)
+    stray = like & (ink == 0)[label] & (away <= close_by)
+    if stray.sum() > MOST_STRAY * taken.sum():
         return np.zeros(like.shape, np.uint8)
     return taken.astype(np.uint8)
 

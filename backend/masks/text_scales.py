@@ -36,7 +36,7 @@ class Passes:
 
     main: float
     headlines: int
-    hues: int
+    hues: tuple[int, ...]
     even: int
     tiles: int
     tile_scale: float
@@ -45,10 +45,10 @@ class Passes:
 
 
 # letters of 8 px are seen surely at 1.5 times their size; 60 tiles take about half a minute
-THOROUGH = Passes(1.0, 384, 640, 640, 60, 1.5, 2, 2)
+THOROUGH = Passes(1.0, 384, (640, 448), 640, 60, 1.5, 2, 2)
 # A picture of up to QUICK_PIXELS that is larger than the detector's favourite size is answered
 # within a second: time goes with the pixels seen.
-QUICK, QUICK_PIXELS = Passes(0.85, 256, 448, 0, 1, 0.75, 1, 0), 3_000_000
+QUICK, QUICK_PIXELS = Passes(0.85, 256, (448,), 0, 1, 0.75, 1, 0), 3_000_000
 
 
 class LineDetector(Protocol):
@@ -78,14 +78,15 @@ def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> l
         # this pass is for what is too large for the main one; small print blurs together in it
         found += [r for r in big if r.height * passes.headlines / long > 24]
     control.progress(0.4)
-    found += by_hue(detector, rgb, passes.hues, control)
+    for side in passes.hues:
+        found += by_hue(detector, rgb, side, control)
     if passes.even:
         control.progress(0.45)
         scale = min(passes.even / long, 2.0)
         evenly = detector.find(even(rgb), scale, control)
         found += [replace(r, view=EVEN) for r in evenly if r.score >= EVENLY]
     control.progress(0.5)
-    found += cut_by_border(detector, rgb, min(passes.hues / long, 1.0), control)
+    found += cut_by_border(detector, rgb, min(passes.hues[0] / long, 1.0), control)
     if main < 0.8:
         tiles = tiles_with_small_print(rgb, found, main)[: passes.tiles]
         for n, (y, x) in enumerate(tiles):

@@ -59,6 +59,13 @@ def test_a_ground_of_the_same_colour_proves_nothing() -> None:
     assert not continued(rgb, solid, [LINE]).any()
 
 
+def test_what_has_that_colour_further_off_says_nothing() -> None:
+    rgb, solid, thin = letter()
+    rgb[70:130:4, 215:240] = LETTER  # a sleeve behind the line's other end
+    found = continued(rgb, solid, [LINE]) > 0
+    assert found[thin].mean() > 0.95 and not found[:, 200:].any()
+
+
 def test_small_lines_and_pictures_without_strokes_give_nothing() -> None:
     rgb, solid, _ = letter()
     assert not continued(rgb, np.zeros_like(solid), [LINE]).any()
