@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from backend.fill.blend import from_unit, push_pull, rim_alpha, span, to_unit
+from backend.fill.two_tone import fill_two_tone
 from backend.masks.combine import components, padded
 from backend.values import Box, Control
 
@@ -54,11 +55,16 @@ def fill_flat(
         part = (labels[box.slices] == label).astype(np.uint8)
         small = min(w, h) <= SMALL
         rgb = to_unit(pixels[box.slices][..., :3], *limits)
-        for ring in (RING, NARROW) if small else (RING,):
-            filled = _fill(rgb, part, known[box.slices], small, ring, rng)
+        filled = None
+        for reach in (RING, NARROW) if small else (RING,):
+            ring = _ring(part, known[box.slices], reach)
+            filled = _fill(rgb, part, ring, small, rng)
             if filled is not None:
                 break
-        else:
+        if filled is None and small:
+            ring = _ring(part, known[box.slices], RING)
+            filled = fill_two_tone(rgb, part, ring, rng, control)
+        if filled is None:
             continue
         inside = part > 0
         rim = rim_alpha(part, None if core is None else core[box.slices], feather)
@@ -70,15 +76,18 @@ def fill_flat(
     return plate, done
 
 
-def _fill(
-    rgb: np.ndarray, part: np.ndarray, known: np.ndarray, small: bool, reach: int,
-    rng: np.random.Generator,
-) -> np.ndarray | None:
-    """The crop with its hole filled, or None when the ring of that width around it is not flat."""
+def _ring(part: np.ndarray, known: np.ndarray, reach: int) -> np.ndarray:
+    """H×W bool: known pixels up to `reach` px beside the hole `part`."""
     # The first pixel beside the hole may still hold a trace of what was there.
     beside = cv2.dilate(part, np.ones((3, 3), np.uint8))
     size = 2 * reach + 1
-    ring = (cv2.dilate(part, np.ones((size, size), np.uint8)) > 0) & (beside == 0) & known
+    return (cv2.dilate(part, np.ones((size, size), np.uint8)) > 0) & (beside == 0) & known
+
+
+def _fill(
+    rgb: np.ndarray, part: np.ndarray, ring: np.ndarray, small: bool, rng: np.random.Generator
+) -> np.ndarray | None:
+    """The crop with its hole filled, or None when the ring (H×W bool) around it is not flat."""
     ys, xs = np.nonzero(ring)
     if len(ys) < LEAST:
         return None

@@ -27,6 +27,7 @@ IN_VIEW = ((0.6, 0.75), (0.8, 0.55))  # of a line in a view that was made to sho
 LEGIBLE, MOST_READ = 0.25, 8  # strength of a line that is tried to be read; most of them a picture
 UNSURE = 0.73  # strength from which a line is surely seen whole
 SAME, TOUCHING = 0.8, 0.3  # share of a line that another one covers
+SINGLE, BADGE = 1.6, 2.0  # a box for one letter, in heights; how much higher than a line it holds
 MORE = 0.05  # how much surer its strokes must be to take the place of what was seen before
 
 
@@ -119,7 +120,8 @@ def instead(
     """The lines of a view that was made to show them, and those of `items` that it does not show
     more clearly. Of a view that was made for the lines `beside`, none that touches one of these
     except to continue a faint one."""
-    taken = [x for x in clearer if reaches(IN_VIEW, x.crop.region.score, strength(x))]
+    taken = [x for x in clearer if reaches(IN_VIEW, x.crop.region.score, strength(x))
+             and not any(badge_of(x.crop.region, y.crop.region) for y in items)]
     taken, _ = grown(taken, [x for x in clearer if x not in taken])
     clearer_than = {
         id(x): [y for y in taken if overlap(x.crop.region, y.crop.region)[0] >= SAME
@@ -139,6 +141,13 @@ def instead(
     new = [y for y in taken if not any(shown(y, x) for x in left)]
     # what would give way to a line that is not taken after all stays
     return [x for x in items if not any(y in new for y in clearer_than[id(x)])] + new
+
+
+def badge_of(a: Region, line: Region) -> bool:
+    """Whether `a` is what a line is written on: a disc or a button, and no large letter, holds a
+    line of letters half as high."""
+    single = a.length < SINGLE * a.height
+    return single and a.height > BADGE * line.height and overlap(line, a)[0] >= SAME
 
 
 def continues(a: Region, b: Region, covered: float) -> bool:

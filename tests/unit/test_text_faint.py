@@ -106,6 +106,18 @@ def test_what_continues_a_line_of_a_view_is_taken_from_it():
     assert text_accept.instead([], [sure, beside, far]) == [sure, beside]
 
 
+def test_the_badge_that_a_line_stands_on_is_no_letter() -> None:
+    def item(length: float, height: float, number: int) -> strokes.Strokes:
+        region = Region(250, 100, length, height, 0.0, 0.9, number)
+        crop = strokes.cut(np.zeros((200, 600, 3), np.uint8), region)
+        return strokes.Strokes(crop, crop.hint * 0.9, crop.hint * 0, crop.hint * 0)
+
+    line, disc, word = item(80, 20, 0), item(90, 95, 2), item(400, 95, 2)
+    assert [id(x) for x in text_accept.instead([line], [disc])] == [id(line)]
+    both = text_accept.instead([line], [word])  # small letters across large ones
+    assert {id(x) for x in both} == {id(line), id(word)}
+
+
 def test_a_view_of_what_is_beside_a_line_shows_that_line_no_second_time():
     def item(cx: float, cy: float, length: float, strongest: float) -> strokes.Strokes:
         region = Region(cx, cy, length, 40, 0.0, 0.9)
