@@ -17,6 +17,7 @@ from backend.values import Control
 FAINTLY = 0.5  # least score of a line that is seen in the hues alone; see text_accept.IN_HUES
 EVENLY = 0.6  # ... in even contrast; such a line must be legible too
 TILE, OVERLAP = 512, 96
+LARGE = 50  # px in the pass for large letters in hues: smaller ones are seen as well without it
 WINDOW = 12  # pixels; wider means are taken in a picture reduced to about this width of their box
 CELL = 16  # pixels; small print is looked for in cells of this size
 THIN = 150  # px, height of a line from which its strokes are too wide to be small print
@@ -29,14 +30,15 @@ CUT, DEPTH = 0.85, 0.12  # least score of a cut line beside its mirror image; sh
 @dataclass(frozen=True)
 class Passes:
     """Long sides in px of the passes over the whole picture: `main` (a share of the detector's
-    favourite), `headlines` for letters as high as half the page, `hues`, `even` for letters
-    nearly as dark or light as their ground (0: none); most `tiles` for small print and how far
-    they are enlarged; most faint lines whose surroundings are looked at (text_faint) and read
-    (text_scan: about a second each)."""
+    favourite), `headlines` for letters as high as half the page, `hues`, `large_hues` for letters
+    as high as a tenth of the page in them, `even` for letters nearly as dark or light as their
+    ground (0: none); most `tiles` for small print and how far they are enlarged; most faint lines
+    whose surroundings are looked at (text_faint) and read (text_scan: about a second each)."""
 
     main: float
     headlines: int
-    hues: tuple[int, ...]
+    hues: int
+    large_hues: int
     even: int
     tiles: int
     tile_scale: float
@@ -45,10 +47,10 @@ class Passes:
 
 
 # letters of 8 px are seen surely at 1.5 times their size; 60 tiles take about half a minute
-THOROUGH = Passes(1.0, 384, (640, 448), 640, 60, 1.5, 2, 2)
+THOROUGH = Passes(1.0, 384, 640, 448, 640, 60, 1.5, 2, 2)
 # A picture of up to QUICK_PIXELS that is larger than the detector's favourite size is answered
 # within a second: time goes with the pixels seen.
-QUICK, QUICK_PIXELS = Passes(0.85, 256, (448,), 0, 1, 0.75, 1, 0), 3_000_000
+QUICK, QUICK_PIXELS = Passes(0.85, 256, 448, 0, 0, 1, 0.75, 1, 0), 3_000_000
 
 
 class LineDetector(Protocol):
@@ -78,15 +80,17 @@ def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> l
         # this pass is for what is too large for the main one; small print blurs together in it
         found += [r for r in big if r.height * passes.headlines / long > 24]
     control.progress(0.4)
-    for side in passes.hues:
-        found += by_hue(detector, rgb, side, control)
+    found += by_hue(detector, rgb, passes.hues, control)
+    if passes.large_hues:
+        seen = by_hue(detector, rgb, passes.large_hues, control)
+        found += [r for r in seen if r.height * passes.large_hues / long > LARGE]
     if passes.even:
         control.progress(0.45)
         scale = min(passes.even / long, 2.0)
         evenly = detector.find(even(rgb), scale, control)
         found += [replace(r, view=EVEN) for r in evenly if r.score >= EVENLY]
     control.progress(0.5)
-    found += cut_by_border(detector, rgb, min(passes.hues[0] / long, 1.0), control)
+    found += cut_by_border(detector, rgb, min(passes.hues / long, 1.0), control)
     if main < 0.8:
         tiles = tiles_with_small_print(rgb, found, main)[: passes.tiles]
         for n, (y, x) in enumerate(tiles):
