@@ -67,13 +67,14 @@ def people_of(model: Any, rgb: np.ndarray, control: Control) -> list[Person]:
 
 class PeopleFirst:
     """A ClickModel (see interfaces) before another one, `click`. `load` gives the people model,
-    once, with the first picture."""
+    once, with the first picture. `people` describes it where the last answer was its own."""
 
     def __init__(self, click: Any, load: Callable[[Control], Any]) -> None:
         self.click = click
         self._load = load
         self._model: Any = None
         self.description: Description = click.description
+        self.people: Description | None = None
 
     def encode(self, rgb: np.ndarray, control: Control) -> Embedding:
         """H×W×3 uint8 RGB of any size."""
@@ -93,6 +94,7 @@ class PeopleFirst:
         box: Box | None = None,
     ) -> np.ndarray:
         person = self._clicked(embedding, positives, negatives, box)
+        self._told(person)
         if person is not None:
             return person
         return self.click.glance(embedding.data.known, positives, negatives, box)
@@ -112,10 +114,14 @@ class PeopleFirst:
             answer = self._clicked(embedding, positives, negatives, box)
         else:
             answer = changed(seen.people, positives, negatives, previous)
+        self._told(answer)
         if answer is None:
             return self.click.predict(seen.known, positives, negatives, box, previous)
         self.click.expect(seen.known, answer, positives)
         return answer
+
+    def _told(self, answer: np.ndarray | None) -> None:
+        self.people = None if answer is None else getattr(self._model, "description", None)
 
     def _clicked(
         self, embedding: Embedding, positives: tuple[Point, ...], negatives: tuple[Point, ...],

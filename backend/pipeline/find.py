@@ -180,6 +180,8 @@ def find_clicked(
         for number, point in enumerate(options.clicks):
             control.progress(number / len(options.clicks))
             mask = combine.binary(model.predict(embedding, (point,)) > THRESHOLD)
+            if getattr(model, "people", None) is not None:  # the click was on a person
+                models["people"] = model.people
             if getattr(model, "explanation", ""):  # which instance was taken, and why
                 control.note(f"Click {point[0]:g},{point[1]:g}: {model.explanation}.")
             if mask.any():

@@ -171,6 +171,7 @@ def _click(job: ClickJob, context: Context, control: Control) -> Answer:
                 found, used["whole"] = glance(embedding, *job.clicked), False
             else:
                 found = model.predict(embedding, *job.clicked, previous)
+            used["people"] = getattr(model, "people", None)  # the click was on a person
             if getattr(model, "explanation", ""):  # which instance was taken, and why
                 used["explanation"] = model.explanation
                 control.note(f"Taken: {model.explanation}.")
@@ -181,7 +182,7 @@ def _click(job: ClickJob, context: Context, control: Control) -> Answer:
     mask = np.where(probability >= SURE, np.uint8(255), np.uint8(0))
     box = Box.around(mask)
     report = {
-        **engines({"click": used["model"]}),
+        **engines({t: used[m] for t, m in (("click", "model"), ("people", "people")) if used[m]}),
         "explanation": used.get("explanation", ""),
         "seconds": {name: round(took, 4) for name, took in control.seconds.items()},
         "notes": list(control.notes),

@@ -22,6 +22,8 @@ DEMO = Path(__file__).resolve().parents[2] / "plugin" / "demo" / "sample.png"
 class Crowd:
     """Stands for the people model: persons are rectangles."""
 
+    description = Description("people-builtin", "cpu")
+
     def __init__(self, *places: tuple[slice, slice]) -> None:
         self.places, self.asked = places, 0
 
@@ -100,6 +102,16 @@ def test_elsewhere_the_net_decides(positives: Any, negatives: Any, box: Any) -> 
     model, embedding, _ = standing(FIRST, SECOND)
     assert ((model.glance(embedding, positives, negatives, box) > 0.5) == NET).all()
     assert ((model.predict(embedding, positives, negatives, box) > 0.5) == NET).all()
+
+
+def test_who_answered_is_told() -> None:
+    model, embedding, _ = standing(FIRST, SECOND)
+    model.predict(embedding, (ON_FIRST,))
+    assert model.people is not None and model.people.name == "people-builtin"
+    model.predict(embedding, (ON_NOBODY,))
+    assert model.people is None
+    model.glance(embedding, (ON_FIRST,))
+    assert model.people is not None
 
 
 def test_a_box_around_a_person_is_the_person() -> None:
