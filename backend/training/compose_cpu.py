@@ -29,6 +29,7 @@ SLOTS = (0.94, 0.5, 0.3, 0.15)  # chance of a first, second, … person pasted
 CROWD = (0.95, 0.9, 0.8, 0.65, 0.5, 0.4)  # the same where many stand together
 CROWDED = 0.18  # chance of such a picture
 THINGS = (0.35, 0.2)  # and of things of other classes
+SHADES = (0.16, 0.5, 0.5)  # and of a shadow that somebody or something out of sight casts
 
 
 @dataclass
@@ -84,6 +85,10 @@ class CpuComposer:
         for chance in THINGS:
             if rng.random() < chance * (1.0 if kind < 2 else 0.3):
                 self._paste(rng, scene, bool(self.recipe.all_things), False)
+        for chance in SHADES:
+            if rng.random() >= chance:
+                break
+            self._shade(rng, scene)
         if rng.random() < recipe.occluder:
             self._occlude(rng, scene)
         if rng.random() < 1.3 * recipe.letters:
@@ -173,6 +178,23 @@ class CpuComposer:
                 rgb = (rgb - middle) * gain + middle + share * (behind.mean(0) - middle)
                 rgb = rgb.clip(0, 255).astype(np.float32)
         return rgb
+
+    def _shade(self, rng: np.random.Generator, scene: Scene) -> None:
+        """The shadow of a person or a thing that is not in the picture itself, on a wall or across
+        the ground: a walking figure without a body is nobody. It falls on people too, who stay."""
+        material = self.material
+        chosen = material.people if rng.random() < 0.6 else material.things
+        cut = chosen[int(rng.integers(len(chosen)))]
+        height, width = scene.shape
+        tall = height * float(np.exp(rng.uniform(np.log(0.2), np.log(1.2))))
+        scale = min(tall / cut.shape[0], 1.6 * width / cut.shape[1])
+        y, x = rng.uniform(0.25, 1.15) * height, rng.uniform(-0.05, 1.05) * width
+        _, alpha = place(rng, cut, (x, y), scale, rng.normal(0, 25), scene.shape)
+        if rng.random() < 0.5:
+            alpha = laid_shadow(rng, alpha, y, tall) / 0.6
+        alpha = cv2.GaussianBlur(alpha, (0, 0), float(np.exp(rng.uniform(-0.7, 1.6))))
+        light = rng.uniform(0.25, 0.75) * np.array(rng.uniform(0.9, 1.1, 3), np.float32)
+        scene.rgb *= 1 - alpha[..., None].clip(0, 1) * (1 - light.clip(0, 0.95))
 
     def _occlude(self, rng: np.random.Generator, scene: Scene) -> None:
         """A piece of another photo with straight edges in front: walls, tables, posts, frames."""

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 import cv2  # noqa: E402
 
-from backend.training import bank, degrade, pack  # noqa: E402
+from backend.training import bank, compose_cpu, degrade, pack  # noqa: E402
 from backend.training.compose import Composer, Recipe, Sources  # noqa: E402
 from backend.training.compose_cpu import CpuComposer  # noqa: E402
 from backend.training.data import Material, read_folders  # noqa: E402
@@ -136,6 +136,20 @@ def test_the_cpu_composer_labels_people_and_only_people() -> None:
     only = Recipe(empty=0.0, composed=1.0, main_only=0.0, occluder=0.0)
     labels = CpuComposer(material(), only, 1).batch(0, 8, 0.4).label
     assert (labels.flatten(1).max(1).values > 0.9).sum() >= 6
+
+
+def test_shadows_of_what_is_not_there_are_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    only = Recipe(empty=1.0, composed=0.0, main_only=0.0, occluder=0.0, letters=0.0)
+    monkeypatch.setattr(compose_cpu, "SHADES", ())
+    plain = CpuComposer(material(), only, 1)
+    rng = np.random.default_rng(4)
+    scene = plain.sample(np.random.default_rng(3), (96, 128))
+    before = scene.rgb.astype(np.float32)
+    scene.rgb = before.copy()
+    for _ in range(4):
+        plain._shade(rng, scene)
+    assert (scene.rgb <= before + 1e-3).all() and (scene.rgb < 0.9 * before).any()
+    assert not scene.label.any() and scene.rgb.min() >= 0
 
 
 def test_blur_and_codec_keep_the_mean() -> None:
