@@ -23,7 +23,7 @@ from backend.values import Control, ModelUnavailable
 
 # Long side in px and whether the mirror image is looked at too. Large people are whole only in
 # the small picture, distant ones show only in the large one.
-SCALES = ((320, True), (384, True), (512, True))
+SCALES = ((320, True), (448, True))
 CHANNEL_SIDE = 384  # px, long side of the passes by channel (an option)
 CLOSER_SIDE = 384  # px, long side of the closer look at one person
 EXTREME = 6.0  # sides' ratio beyond which a picture is looked at in pieces
@@ -61,7 +61,7 @@ def pieces(height: int, width: int) -> list[tuple[int, int, int, int]]:
 
 
 class BuiltinPeople:
-    """The built-in net at three sizes, people looked at closer, doubtful regions dropped, outlines
+    """The built-in net at two sizes, people looked at closer, doubtful regions dropped, outlines
     looked at once more and brought to the picture's size."""
 
     def __init__(self, net: Any, name: str, device: str, channel_passes: bool = False) -> None:
