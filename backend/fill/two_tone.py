@@ -3,7 +3,7 @@ half on a panel.
 
 Neither one polynomial nor a patch does: no whole patch of a small badge is left to copy. But the
 ring around such a hole says which of the two colours lies where, and the border between them goes
-on in between as a spline.
+on in between, straight where that agrees with the ring, else as a spline.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ BRIDGED, SPECK = 5, 0.03  # px of a gap that parts no arc; share of the ring tha
 MIXED = 0.4  # share of the ring that may have both colours so close by
 MOST, GRID = 120, 256  # points of the ring, beside the border and elsewhere, that bend the spline;
 # samples along its longer side
+STRAIGHT = 0.97  # share of the ring that a straight line must part rightly
 BESIDE = 16.0  # px to the other colour
 STIFF = 1e-3  # how little the spline follows a single point
 TURNS = 8  # rounds of telling the colours apart, and of fitting
@@ -62,7 +63,10 @@ def fill_two_tone(
         return None
     control.check()
     places_of = np.stack([xs[agree], ys[agree]], 1)
-    share = _border(spline(places_of, second[agree], (height, width)))[part > 0][:, None]
+    field = straight(which, known)
+    if field is None:
+        field = _border(spline(places_of, second[agree], (height, width)))
+    share = field[part > 0][:, None]
     inside_y, inside_x = np.nonzero(part)
     terms = np.stack([np.ones(len(inside_y)), inside_x / width, inside_y / height], 1)
     first, other = (
@@ -117,6 +121,33 @@ def _in_arcs(which: np.ndarray, known: np.ndarray) -> bool:
         sizes = np.bincount(np.asarray(labels)[own])
         arcs += np.count_nonzero(sizes > SPECK * np.count_nonzero(known))
     return arcs <= ARCS and mixed <= MIXED * np.count_nonzero(known)
+
+
+def straight(which: np.ndarray, known: np.ndarray) -> np.ndarray | None:
+    """H×W float32, how much of a pixel has the second colour, where a straight line through the
+    two places at which the ring changes colour parts them; None where none does."""
+    window = np.ones((BRIDGED,) * 2, np.uint8)
+    near = [cv2.dilate((known & (which == colour)).astype(np.uint8), window) for colour in (0, 1)]
+    change = cv2.dilate(np.minimum(*near), window)
+    count, labels, _, _ = cv2.connectedComponentsWithStats(change)
+    if count != 3:
+        return None
+    both = (near[0] > 0) & (near[1] > 0)
+    ends = []
+    for label in (1, 2):
+        ys, xs = np.nonzero(both & (np.asarray(labels) == label))
+        ends.append(np.array([xs.mean(), ys.mean()]))
+    way = ends[1] - ends[0]
+    if np.hypot(*way) < 1:
+        return None
+    across = np.array([-way[1], way[0]]) / np.hypot(*way)
+    y, x = np.mgrid[0 : which.shape[0], 0 : which.shape[1]].astype(np.float32)
+    beyond = (x - ends[0][0]) * across[0] + (y - ends[0][1]) * across[1]
+    second = which[known] > 0.5
+    right = ((beyond[known] > 0) == second).mean()
+    if right < 0.5:
+        beyond, right = -beyond, 1 - right
+    return np.clip(beyond + 0.5, 0, 1).astype(np.float32) if right >= STRAIGHT else None
 
 
 def spline(places: np.ndarray, second: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

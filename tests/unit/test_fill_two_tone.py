@@ -53,7 +53,16 @@ def test_a_straight_border_goes_on_straight(turn):
     hole = strip(60, 140)
     plate, done = fill_flat(picture, hole, Control())
     assert done.any()
-    assert (off(plate, picture) > 20).sum() < 130  # two or three pixels along 20 to 37 px of border
+    assert (off(plate, picture) > 90).sum() < 12  # to the pixel along 20 to 37 px of border
+
+
+def test_a_border_along_the_hole_is_not_bent_to_its_middle():
+    picture = np.full((160, 200, 3), PINK, np.uint8)
+    picture[74:] = YELLOW
+    hole = strip(30, 170, 70, 110)
+    plate, done = fill_flat(picture, hole, Control())
+    assert done.any() and not off(plate[:73], picture[:73]).any()
+    assert not off(plate[75:], picture[75:]).any()
 
 
 def test_a_pattern_of_two_colours_is_left_to_the_model():
