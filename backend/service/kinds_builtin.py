@@ -181,8 +181,11 @@ def _click(job: ClickJob, context: Context, control: Control) -> Answer:
     probability = store.run("click", entry.name, control, work, job.device)
     mask = np.where(probability >= SURE, np.uint8(255), np.uint8(0))
     box = Box.around(mask)
+    models = {"click": used["model"]}
+    if used["people"] is not None:
+        models["people"] = used["people"]
     report = {
-        **engines({t: used[m] for t, m in (("click", "model"), ("people", "people")) if used[m]}),
+        **engines(models),
         "explanation": used.get("explanation", ""),
         "seconds": {name: round(took, 4) for name, took in control.seconds.items()},
         "notes": list(control.notes),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 from service_support import LONG
@@ -177,6 +180,19 @@ def ball(width: int = 160, height: int = 120) -> tuple[Image, np.ndarray]:
     inside = (x - 90) ** 2 + (y - 60) ** 2 < 26**2
     pixels[inside] = [0.9, 0.1, 0.1, 1.0]
     return image_of(pixels, "u8", "BGRA"), inside
+
+
+def test_a_click_on_a_person_names_both_models(client):
+    file = Path(__file__).resolve().parents[2] / "plugin" / "demo" / "sample.png"
+    picture = cv2.imread(str(file))[..., ::-1] / 255
+    handle = client.put_image(image_of(np.dstack([picture, np.ones(picture.shape[:2])]),
+                                       "u8", "BGRA"))
+    height, width = picture.shape[:2]
+    on_shirt = client.submit_click(handle, [(0.34 * width, 0.4 * height)]).result()
+    assert on_shirt.report["models"] == {"click": "click-builtin", "people": "people-builtin"}
+    on_sand = client.submit_click(handle, [(0.9 * width, 0.6 * height)]).result()
+    assert on_sand.report["models"] == {"click": "click-builtin"}
+    client.drop_image(handle)
 
 
 def test_clicks_on_a_picture_that_stays_in_the_backend(client):

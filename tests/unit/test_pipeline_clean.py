@@ -107,6 +107,13 @@ def test_a_click_adds_its_object() -> None:
     assert result.report["models"] == {"click": "green-click", "fill": "mean-fill"}
 
 
+def test_who_found_a_clicked_person_is_told() -> None:
+    store = Store()
+    store.models["click"].people = store.models["people"].description
+    report = run(scene(), store, people=False, text=False, clicks=(Point(130, 100),)).report
+    assert report["models"]["people"] == "red-people" and report["models"]["click"] == "green-click"
+
+
 def test_a_click_on_nothing_is_told_and_changes_nothing() -> None:
     result = run(scene(), people=False, text=False, clicks=(Point(3, 3),))
     assert not result.found and "3,3" in result.report["notes"][0]

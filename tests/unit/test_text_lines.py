@@ -160,6 +160,25 @@ def test_hues_show_what_a_pattern_hides():
     assert abs(inside.mean() - outside.mean()) > 6 * outside.std()
 
 
+def test_hues_are_looked_at_again_for_large_letters_alone(monkeypatch):
+    class Blind:
+        coarse = 1024
+
+        def find(self, rgb, scale, control):
+            return []
+
+    passes, asked = text_scales.THOROUGH, []
+    large, small = Region(300, 100, 400, 160, 0.0, 0.8, 1), Region(300, 400, 200, 60, 0.0, 0.8, 1)
+
+    def by_hue(detector, rgb, side, control):
+        asked.append(side)
+        return [large, small] if side == passes.large_hues else []
+
+    monkeypatch.setattr(text_scales, "by_hue", by_hue)
+    found = text_scales.find_regions(Blind(), np.zeros((800, 1100, 3), np.uint8), Control())
+    assert asked == [passes.hues, passes.large_hues] and found == [large]
+
+
 def test_a_faint_piece_counts_only_in_the_row_of_a_sure_line():
     sure = Region(100, 50, 120, 30, 0.0, 0.9)
     beside = Region(230, 52, 80, 28, 0.01, 0.4)
