@@ -29,6 +29,7 @@ SLOTS = (0.94, 0.5, 0.3, 0.15)  # chance of a first, second, … person pasted
 CROWD = (0.95, 0.9, 0.8, 0.65, 0.5, 0.4)  # the same where many stand together
 CROWDED = 0.18  # chance of such a picture
 THINGS = (0.35, 0.2)  # and of things of other classes
+FADED = 0.25  # and that a part of a person nearly has the background's colours
 SHADES = (0.16, 0.5, 0.5)  # and of a shadow that somebody or something out of sight casts
 
 
@@ -44,6 +45,26 @@ class Scene:
     @property
     def shape(self) -> tuple[int, int]:
         return self.label.shape[0], self.label.shape[1]
+
+
+def faded(
+    rng: np.random.Generator, rgb: np.ndarray, alpha: np.ndarray, base: np.ndarray
+) -> np.ndarray:
+    """A person's colours drawn to those behind on one side of a soft line: legs in snow, an arm in
+    the dark. All H×W×3 float32 in 0..255, `alpha` H×W."""
+    rows, columns = np.nonzero(alpha > 0.5)
+    if not len(rows):
+        return rgb
+    angle = rng.uniform(0, 2 * np.pi)
+    along = np.array([np.sin(angle), np.cos(angle)], np.float32)
+    height, width = alpha.shape
+    place = along[0] * np.arange(height)[:, None] + along[1] * np.arange(width)
+    inside = place[rows, columns]
+    low, high = float(inside.min()), float(inside.max())
+    start = low + rng.uniform(0.3, 0.9) * (high - low)
+    ramp = np.clip((place - start) / (0.15 * (high - low) + 1), 0, 1) * rng.uniform(0.4, 0.85)
+    side = max(3, round(0.1 * (high - low))) | 1
+    return rgb + (cv2.blur(base, (side, side)) - rgb) * ramp[..., None].astype(np.float32)
 
 
 class CpuComposer:
@@ -158,6 +179,8 @@ class CpuComposer:
             dark = laid_shadow(rng, alpha, foot, tall)
             scene.rgb *= 1 - dark[..., None]
         rgb = self._harmonise(rng, planes, alpha, scene.rgb)
+        if wanted and rng.random() < FADED:
+            rgb = faded(rng, rgb, alpha, scene.rgb)
         scene.rgb += (rgb - scene.rgb) * alpha[..., None]
         scene.label += ((1.0 if wanted else 0.0) - scene.label) * alpha
         np.maximum(scene.weight, alpha, out=scene.weight)

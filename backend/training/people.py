@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teacher", type=Path, help="weights that tell where unlabelled bystanders stand"
     )
+    parser.add_argument(
+        "--still", type=int, default=0, help="first layers of the mobile encoder that stay"
+    )
     parser.add_argument("--share", type=float, default=1.0, help="part of each set to read")
 
 
@@ -114,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
     net = make_net(args.widths, 0.1, fresh=not (args.init or args.resume))
     if args.init:
         net.load_state_dict(read_net(args.init).state_dict())
+    if isinstance(net, MobilePeopleNet):
+        net.encoder.features[: args.still].requires_grad_(False)
     trainer = Trainer(net, settings, people_loss, {"widths": args.widths})
     teacher = read_net(args.teacher).to(device) if args.teacher else None
     material = people_material(args.data, device, teacher, args.seed, args.share, args.side)

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from backend.models.half import half, keep_strided_in_float
 from backend.values import BadInput
 
 STATE_LIMIT = 64 * 2**20  # a state file larger than this keeps no optimizer moments
@@ -135,6 +136,8 @@ class Trainer:
             torch.backends.cuda.matmul.allow_tf32 = True
             torch.backends.cudnn.allow_tf32 = True
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
+        if self.device.type == "cpu":
+            keep_strided_in_float(self.net)
         self.optimizer = torch.optim.AdamW(
             parameter_groups(net, settings), lr=settings.learning_rate
         )
@@ -200,8 +203,7 @@ class Trainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.rate(progress) * group.get("factor", 1.0)
             batch = batches(self.step)
-            half = self.device.type == "cuda"
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            with half(str(self.device)):
                 loss, parts = self.loss(self.wrapped, batch)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
