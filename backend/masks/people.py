@@ -15,6 +15,7 @@ from backend.masks import people_rims
 from backend.masks.combine import binary
 from backend.masks.instances import split_people
 from backend.masks.people_closer import closer
+from backend.masks.people_held import with_held
 from backend.masks.people_regions import LOW, keep_sure_regions
 from backend.masks.people_rims import enlarged, sharper
 from backend.masks.refine import refine
@@ -62,7 +63,8 @@ def pieces(height: int, width: int) -> list[tuple[int, int, int, int]]:
 
 class BuiltinPeople:
     """The built-in net at two sizes, people looked at closer, doubtful regions dropped, outlines
-    looked at once more and brought to the picture's size."""
+    looked at once more, held things that were cut in two joined, all brought to the picture's
+    size."""
 
     def __init__(self, net: Any, name: str, device: str, channel_passes: bool = False) -> None:
         self.net = net
@@ -107,7 +109,7 @@ class BuiltinPeople:
                 rims = sharper(part, seen, sure > THRESHOLD, self._look_larger, LOW, control)
                 rims[(seen > LOW) & (sure < THRESHOLD)] = 0  # what went does not come back
                 sure = keep_sure_regions(rims, grey=grey)
-            found = refine(part, sure, control)
+            found = refine(part, with_held(part, sure, control), control)
             np.maximum(result[y0:y1, x0:x1], found, out=result[y0:y1, x0:x1])
         return result
 
@@ -125,16 +127,20 @@ class BuiltinPeople:
     def _run(self, rgb: np.ndarray, size: tuple[int, int], mirrored: bool) -> np.ndarray:
         import torch
 
+        from backend.models.half import half_on_cpu
+
+        device = self.description.device
         small = cv2.resize(rgb, (size[1], size[0]), interpolation=cv2.INTER_AREA)
         with torch.inference_mode():
-            x = torch.from_numpy(small).to(self.description.device).permute(2, 0, 1)[None]
-            x = x.float().div_(255)
+            x = torch.from_numpy(small).to(device).permute(2, 0, 1)[None].float().div_(255)
             if mirrored:
                 x = torch.cat([x, x.flip(3)])
-            answer = torch.sigmoid(self.net(x.contiguous(memory_format=torch.channels_last)))
+            with half_on_cpu(device):
+                answer = self.net(x.contiguous(memory_format=torch.channels_last))
+            answer = torch.sigmoid(answer.float())
             if mirrored:
                 answer = (answer[:1] + answer[1:].flip(3)) / 2
-        return answer[0, 0].float().cpu().numpy()
+        return answer[0, 0].cpu().numpy()
 
 
 def read_net(path: Path) -> Any:
