@@ -12,7 +12,6 @@ from backend.models.store import ModelStore
 from backend.values import Control
 
 
-
 @pytest.fixture
 def in_half(monkeypatch: pytest.MonkeyPatch):
     """Lets a test choose what the CPU is good at."""
