@@ -14,6 +14,7 @@ import numpy as np
 from backend.values import BadInput, Box, TextLine
 
 SPECK = 0.00005  # share of the picture under which a lone spot is no object
+SLIVER = 0.7  # of the growth: a circle of this radius fits in no gap that is closed
 OBJECT_GROWTH, OBJECT_MIN, OBJECT_MAX = 0.012, 5, 25
 TEXT_GROWTH, TEXT_MIN, TEXT_MAX = 0.012, 2, 4
 
@@ -72,8 +73,11 @@ def _without_small(mask: np.ndarray, area: float) -> np.ndarray:
     return (stay.astype(np.uint8) * np.uint8(255))[labels] if count > 1 else mask.copy()
 
 
-def grow_components(mask: np.ndarray, share: float, least: int, most: int) -> np.ndarray:
+def grow_components(
+    mask: np.ndarray, share: float, least: int, most: int, slivers: bool = False
+) -> np.ndarray:
     """Each component dilated by an ellipse of `share` of its box's diagonal, `least`–`most` px.
+    `slivers`: what this leaves of a narrow enclosed gap goes as well.
 
     Works on the box of each component, so the cost follows the mask and not the picture.
     """
@@ -84,7 +88,27 @@ def grow_components(mask: np.ndarray, share: float, least: int, most: int) -> np
         box = padded(Box(int(x), int(y), int(x + w), int(y + h)), radius, mask.shape)
         part = (labels[box.slices] == label).astype(np.uint8) * np.uint8(255)
         target = result[box.slices]
-        np.maximum(target, grow(part, radius), out=target)
+        part = grow(part, radius)
+        np.maximum(target, without_slivers(part, SLIVER * radius) if slivers else part, out=target)
+    return result
+
+
+def without_slivers(mask: np.ndarray, radius: float) -> np.ndarray:
+    """The mask with enclosed gaps filled in which no circle of more than `radius` px has room."""
+    gaps = cv2.copyMakeBorder(cv2.bitwise_not(mask), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(255,))
+    count, labels, stats = components(gaps)
+    result = mask
+    for label in range(1, count):
+        x, y, w, h, _ = (int(v) for v in stats[label])
+        if x == 0:  # the outside
+            continue
+        own = (labels[y : y + h, x : x + w] == label).astype(np.uint8)
+        room = cv2.distanceTransform(cv2.copyMakeBorder(own, 1, 1, 1, 1, cv2.BORDER_CONSTANT),
+                                     cv2.DIST_L2, 5)
+        if room.max() <= radius:
+            if result is mask:
+                result = mask.copy()
+            result[y - 1 : y - 1 + h, x - 1 : x - 1 + w][own > 0] = 255
     return result
 
 
@@ -112,7 +136,7 @@ def object_hole(mask: np.ndarray, grow_px: int | None = None) -> tuple[np.ndarra
     core = clean_mask(mask, SPECK * mask.size)
     if grow_px is not None:
         return grow(core, grow_px), core
-    return grow_components(core, OBJECT_GROWTH, OBJECT_MIN, OBJECT_MAX), core
+    return grow_components(core, OBJECT_GROWTH, OBJECT_MIN, OBJECT_MAX, slivers=True), core
 
 
 def text_hole(mask: np.ndarray, grow_px: int | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -152,7 +152,7 @@ def wanted(
     if not np.array_equal(exact, core):
         core = exact
         hole = (core.copy() if grow == 0 else combine.grow(core, grow) if grow is not None
-                else combine.grow_components(core, share, least, most))
+                else combine.grow_components(core, share, least, most, slivers=not text))
     seeds = np.minimum(core, changed)
     if grow is not None:
         return Wanted(core, hole, combine.grow(seeds, grow))

@@ -70,6 +70,19 @@ def test_specks_go_and_pinholes_close_but_gaps_stay() -> None:
     assert not core[165:175, 165:175].any()
 
 
+def test_what_growth_leaves_of_a_narrow_gap_goes_too() -> None:
+    mask = disk(100)  # grows by 5 px
+    mask[150:250, 170:182] = 0  # between an arm and a side: 2 px stay open of 12
+    mask[150:250, 220:240] = 0  # 10 px stay open of 20
+    hole, core = combine.object_hole(mask)
+    assert not core[160:240, 172:180].any()
+    assert hole[150:250, 170:182].all()
+    assert not hole[160:240, 227:233].any()
+    mask[:, :] = 255
+    mask[:40, 200:206] = 0  # open at the picture's border: the outside
+    assert not combine.without_slivers(mask, 5)[:40, 200:206].any()
+
+
 def test_text_grows_two_to_four_pixels_and_keeps_its_dots() -> None:
     mask = np.zeros((400, 400), np.uint8)
     mask[200:203, 30:32] = 255  # the dot of an i
