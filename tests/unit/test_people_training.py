@@ -152,6 +152,18 @@ def test_shadows_of_what_is_not_there_are_nobody(monkeypatch: pytest.MonkeyPatch
     assert not scene.label.any() and scene.rgb.min() >= 0
 
 
+def test_a_faded_person_keeps_one_side_and_nears_the_ground_on_the_other() -> None:
+    alpha = np.zeros((80, 60), np.float32)
+    alpha[10:70, 20:40] = 1
+    rgb, base = np.full((80, 60, 3), 30, np.float32), np.full((80, 60, 3), 230, np.float32)
+    inside = alpha > 0.5
+    for seed in range(20):
+        faded = compose_cpu.faded(np.random.default_rng(seed), rgb, alpha, base)[inside]
+        assert faded.min() == 30 and 70 < faded.max() < 0.86 * 200 + 30
+    nobody = np.zeros_like(alpha)
+    assert compose_cpu.faded(np.random.default_rng(0), rgb, nobody, base) is rgb
+
+
 def test_blur_and_codec_keep_the_mean() -> None:
     rgb = torch.rand(2, 3, 32, 40, generator=torch.Generator().manual_seed(0))
     soft = degrade.blur(rgb, [0.05, 2.0])
