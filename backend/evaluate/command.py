@@ -14,6 +14,7 @@ TARGETS = {
     "creatives": "whole adverts: masks, hole, plate, text left over, seconds",
     "people": "people masks of every installed model",
     "click": "the object at one or more clicks",
+    "unknown": "what stands out, for unknown objects",
     "text": "text lines and strokes",
     "fill": "fillers and their peers on exact holes",
     "matte": "soft edges from trimaps and from bands around a mask",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -128,3 +130,26 @@ def test_contrast_finds_nothing_in_flat_and_tiny_pictures(contrast) -> None:
     for shape in ((80, 80), (1, 1), (2, 500)):
         rgb = np.full((*shape, 3), 77, np.uint8)
         assert not (contrast.probability(rgb, Control()) > 0.5).any()
+
+
+def test_the_saliency_models_are_scored_on_labelled_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from backend.cli import main
+
+    folder = tmp_path / "dev" / "click"
+    folder.mkdir(parents=True)
+    picture = np.full((120, 160, 3), (90, 140, 60), np.uint8)
+    truth = np.zeros((120, 160), np.uint8)
+    cv2.circle(picture, (80, 60), 30, (30, 40, 220), -1)
+    cv2.circle(truth, (80, 60), 30, 255, -1)
+    cv2.imwrite(str(folder / "000.png"), picture)
+    cv2.imwrite(str(folder / "000_mask.png"), truth)
+    out = tmp_path / "out"
+    arguments = ["evaluate", "unknown", "--data", str(tmp_path), "--out", str(out)]
+    assert main([*arguments, "--unknown-model", "unknown-contrast"]) == 0
+    assert "unknown-contrast" in capsys.readouterr().out
+    report = json.loads((out / "unknown.json").read_text("utf-8"))
+    assert report["rows"][0]["click IoU"] > 0.9
+    assert (out / "unknown.jpg").is_file()
+    assert main(["evaluate", "unknown", "--data", str(out)]) != 0
