@@ -17,6 +17,7 @@ from backend.fill.pyramid import TEXTURE, Level, texture
 from backend.values import Control
 
 CHANNELS = 3 + TEXTURE
+AROUND = 9  # px: copies of sources this close to each other are copies of the same
 SLICE = 8192  # targets a piece of work: fixed, so that no result depends on the number of cores
 
 
@@ -29,9 +30,10 @@ class Settings:
     `close`, which improves what the coarser level found; the finest level keeps whole pieces, so
     that it stays sharp. `lift`, `aside`: surcharge on a source one picture side away, up or
     sideways (for thin holes up to twice that). `guide`: weight of the expected tone against
-    colour. `unexplained`: what a match may leave open of the rim's pattern before it is not
-    trusted at all. `pull`, `step`:
-    see poisson.blend. `shares`: see fuse.fuse."""
+    colour. `again`: surcharge on a source for each time more than once that it is copied, so that
+    no wave is stamped in a row (occurrences: Kaspar et al. 2015). `unexplained`: what a match may
+    leave open of the rim's pattern before it is not trusted at all. `pull`, `step`: see
+    poisson.blend. `shares`: see fuse.fuse."""
 
     gain: float = 3.0
     decay: float = 1.3
@@ -46,6 +48,7 @@ class Settings:
     lift: float = 24.0
     aside: float = 8.0
     guide: float = 4.0
+    again: float = 0.3
     unexplained: float = 0.4
     pull: float = 0.001
     step: float = 0.12
@@ -61,6 +64,7 @@ class Field:
         self.ny, self.nx = np.zeros(count, np.int32), np.zeros(count, np.int32)
         self.dist = np.zeros(count, np.float32)
         self.shifts = np.zeros((0, 2), np.int32)
+        self.used = np.zeros(level.tmap.shape, np.float32)
         self.sweep = 0
         size = max(level.tmap.shape)
         aside = settings.aside * level.near
@@ -112,11 +116,22 @@ class Field:
     def measure(self) -> None:
         v = self.level
         self._each(len(self.ny), lambda a, b: pk.measure(
-            v.feat, CHANNELS, v.tone, v.ys, v.xs, self.ny, self.nx, self.dist, *self.far, a, b))
+            v.feat, CHANNELS, v.tone, self.used, v.ys, v.xs, self.ny, self.nx, self.dist,
+            *self.far, a, b))
+
+    def count(self) -> None:
+        """The surcharge on sources by how often they and those around are copied at present."""
+        if not self.set.again:
+            return
+        shape = self.level.tmap.shape
+        times = np.bincount(self.ny * np.int64(shape[1]) + self.nx, minlength=shape[0] * shape[1])
+        density = cv2.boxFilter(times.reshape(shape).astype(np.float32), -1, (AROUND, AROUND))
+        self.used = np.float32(self.set.again) * np.maximum(density - 1, 0)
 
     def search(self, sweeps: int, tries: int, reach: int = 0) -> None:
         """Better matches for the present picture. reach: px of every other random search, 0 = the
         whole picture."""
+        self.count()
         self.measure()
         for _ in range(sweeps):
             self._sweep(tries, reach)
@@ -130,8 +145,8 @@ class Field:
         if reach and self.sweep % 2 == 0:
             radius = reach
         self._each(len(self.ny), lambda a, b: pk.search(
-            v.feat, CHANNELS, v.tone, v.valid, v.tmap, v.ys, v.xs, old_y, old_x, self.ny, self.nx,
-            self.dist, self.shifts, *self.far, a, b, step, tries, radius, seed))
+            v.feat, CHANNELS, v.tone, self.used, v.valid, v.tmap, v.ys, v.xs, old_y, old_x,
+            self.ny, self.nx, self.dist, self.shifts, *self.far, a, b, step, tries, radius, seed))
 
     def weights(self) -> np.ndarray:
         """How much each target's vote counts: good matches, and patches near the known area."""

@@ -34,12 +34,14 @@ def distance(feat, channels, ty, tx, sy, sx, limit):
 
 
 @kernel
-def cost(feat, channels, tone, ty, tx, sy, sx, limit, lift, aside):
+def cost(feat, channels, tone, used, ty, tx, sy, sx, limit, lift, aside):
     """Distance, dearer the further the source lies: rows of a picture tend to show the same
     things, and near places the same light. `lift`, `aside`: surcharge a pixel up or sideways.
+    `used` (h × w): surcharge on sources that are copied again and again.
     `tone` (h × w × 7, half the size): the surroundings' colour of each source, the colour
     expected of each target, whose difference is added, and the weight of that."""
     factor = np.float32(1.0) + lift * np.float32(abs(sy - ty)) + aside * np.float32(abs(sx - tx))
+    factor += used[sy, sx]
     off = np.float32(0.0)
     for c in range(3):
         d = tone[sy >> 1, sx >> 1, c] - tone[ty >> 1, tx >> 1, 3 + c]
@@ -61,17 +63,17 @@ def mix(state):
 
 
 @kernel
-def measure(feat, channels, tone, ys, xs, ny, nx, dist, lift, aside, start, stop):
+def measure(feat, channels, tone, used, ys, xs, ny, nx, dist, lift, aside, start, stop):
     """Costs of the present matches."""
     far = np.float32(1e30)
     for t in range(start, stop):
-        dist[t] = cost(feat, channels, tone, ys[t], xs[t], ny[t], nx[t], far, lift, aside)
+        dist[t] = cost(feat, channels, tone, used, ys[t], xs[t], ny[t], nx[t], far, lift, aside)
 
 
 @kernel
 def search(
-    feat, channels, tone, valid, tmap, ys, xs, old_y, old_x, ny, nx, dist, shifts, lift, aside,
-    start, stop, step, tries, radius, seed,
+    feat, channels, tone, used, valid, tmap, ys, xs, old_y, old_x, ny, nx, dist, shifts, lift,
+    aside, start, stop, step, tries, radius, seed,
 ):
     """One sweep over targets [start, stop): propagation from the neighbours already swept
     (`step` +1: from above and left, -1: from below and right), some frequent shifts, and a
@@ -94,7 +96,7 @@ def search(
                     cy, cx = old_y[nb] + dy, old_x[nb] + dx
                 if 0 <= cy < height and 0 <= cx < width and valid[cy, cx]:
                     if cy != by or cx != bx:
-                        d = cost(feat, channels, tone, y, x, cy, cx, best, lift, aside)
+                        d = cost(feat, channels, tone, used, y, x, cy, cx, best, lift, aside)
                         if d < best:
                             by, bx, best = cy, cx, d
         state = mix(np.uint64(t) + np.uint64(seed) * np.uint64(1000003))
@@ -103,7 +105,7 @@ def search(
             s = int(state % np.uint64(len(shifts)))
             cy, cx = y + shifts[s, 0], x + shifts[s, 1]
             if 0 <= cy < height and 0 <= cx < width and valid[cy, cx]:
-                d = cost(feat, channels, tone, y, x, cy, cx, best, lift, aside)
+                d = cost(feat, channels, tone, used, y, x, cy, cx, best, lift, aside)
                 if d < best:
                     by, bx, best = cy, cx, d
         reach = radius
@@ -115,7 +117,7 @@ def search(
             cy = by - reach + int(state % np.uint64(span))
             cx = bx - reach + int((state >> np.uint64(32)) % np.uint64(span))
             if 0 <= cy < height and 0 <= cx < width and valid[cy, cx]:
-                d = cost(feat, channels, tone, y, x, cy, cx, best, lift, aside)
+                d = cost(feat, channels, tone, used, y, x, cy, cx, best, lift, aside)
                 if d < best:
                     by, bx, best = cy, cx, d
             reach //= 2

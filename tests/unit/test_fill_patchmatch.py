@@ -12,7 +12,7 @@ import pytest
 
 from backend.fill.blend import push_pull
 from backend.fill.fuse import Shares, fuse
-from backend.fill.matches import Settings
+from backend.fill.matches import Field, Settings
 from backend.fill.patchmatch import PatchMatchFill, warm_up
 from backend.fill.plate import fill_plate
 from backend.fill.poisson import blend
@@ -235,3 +235,25 @@ def test_colours_that_meet_in_the_membrane_do_not_tint_what_is_copied() -> None:
     assert within < 0.3 * at_edge
     grey = np.full_like(band, 0.6)
     assert doubt(grey, known, 0.17, Control()).max() < 1e-6
+
+
+def test_what_is_copied_again_and_again_gets_dearer():
+    rng = np.random.default_rng(0)
+    rgb = rng.random((80, 100, 3)).astype(np.float32)
+    hole = hole_in((80, 100), (40, 30, 60, 50))
+    levels = build(rgb, hole > 0, hole == 0, 3.0, Control())
+    field = Field(levels[0], 0, Settings(), Control())
+    field.ny[:], field.nx[:] = field.level.ys, field.level.xs + 30  # each source once
+    field.count()
+    assert not field.used.any()
+    field.ny[:], field.nx[:] = 20, 20  # one for all
+    field.count()
+    assert field.used[20, 20] > 0 and not field.used[:10].any()
+    field.measure()
+    dear = field.dist.copy()
+    field.used[:] = 0
+    field.measure()
+    assert (dear > field.dist).all()
+    plain = Field(levels[0], 0, Settings(again=0.0), Control())
+    plain.count()
+    assert not plain.used.any()
