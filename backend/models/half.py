@@ -1,8 +1,10 @@
 """Half precision where the hardware computes quicker in it: CUDA's and the matrix units of recent
-Intel CPUs (AMX). Elsewhere bfloat16 is emulated, and slower than float32."""
+Intel CPUs (AMX). Elsewhere bfloat16 is emulated, and slower than float32. CLEANPLATE_FLOAT32=1 in
+the environment switches it off, for answers that are the same on all machines."""
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -11,6 +13,8 @@ def quick_in_half(device: str) -> bool:
     """Whether bfloat16 is quicker than float32 on this device ("cpu", "cuda:0", "mps")."""
     import torch
 
+    if os.environ.get("CLEANPLATE_FLOAT32") == "1":
+        return False
     if device.startswith("cuda"):
         return True
     ask = getattr(torch.cpu, "get_capabilities", None)  # torch 2.10 and newer

@@ -1,10 +1,10 @@
 """How long the people and the text mask of a 1920×1280 picture take, warm.
 
-    python tests/bench/masks.py DATA [--count N] [--float32]
+    [CLEANPLATE_FLOAT32=1] python tests/bench/masks.py DATA [--count N]
 
 DATA holds creatives_composed. Each advert is brought to that size; people: the best of three
 calls, text: of two, after one that warms up. Prints each picture, then the median and the worst.
---float32: as on a processor without AMX.
+CLEANPLATE_FLOAT32=1: as on a processor without AMX.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import numpy as np  # noqa: E402
 
 from backend.evaluate import data  # noqa: E402
 from backend.evaluate.people import SPEED_SIZE  # noqa: E402
-from backend.models import half  # noqa: E402
 from backend.models.store import ModelStore  # noqa: E402
 from backend.values import Control  # noqa: E402
 
@@ -44,10 +43,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--count", type=int, default=10)
-    parser.add_argument("--float32", action="store_true")
     args = parser.parse_args()
-    if args.float32:
-        half.quick_in_half = lambda device: False
     store, control = ModelStore("cpu"), Control()
     people = store.get("people", "people-builtin", control)
     text = store.get("text", "text-ppocr", control)
