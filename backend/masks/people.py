@@ -5,6 +5,7 @@ The loaders that the catalogue names are here; what needs torchvision is importe
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ class BuiltinPeople:
         total = np.zeros(size, np.float32)
         for long_side, mirrored in SCALES:
             control.check()
-            seen = self._run(rgb, fit(height, width, long_side, 32), mirrored)
+            seen = self._run(rgb, fit(height, width, long_side, 32), mirrored, exact=True)
             total += cv2.resize(seen, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
         if not self.channel_passes:
             return total / len(SCALES)
@@ -124,7 +125,11 @@ class BuiltinPeople:
     def _look_larger(self, crop: np.ndarray) -> np.ndarray:
         return self._run(crop, fit(crop.shape[0], crop.shape[1], people_rims.SIDE, 32), False)
 
-    def _run(self, rgb: np.ndarray, size: tuple[int, int], mirrored: bool) -> np.ndarray:
+    def _run(
+        self, rgb: np.ndarray, size: tuple[int, int], mirrored: bool, exact: bool = False
+    ) -> np.ndarray:
+        """`exact`: in float32. The look that decides who is there is: in bfloat16 faint people
+        come and go."""
         import torch
 
         from backend.models.half import half_on_cpu
@@ -135,7 +140,7 @@ class BuiltinPeople:
             x = torch.from_numpy(small).to(device).permute(2, 0, 1)[None].float().div_(255)
             if mirrored:
                 x = torch.cat([x, x.flip(3)])
-            with half_on_cpu(device):
+            with nullcontext() if exact else half_on_cpu(device):
                 answer = self.net(x.contiguous(memory_format=torch.channels_last))
             answer = torch.sigmoid(answer.float())
             if mirrored:

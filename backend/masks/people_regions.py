@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 LOW = 0.35  # a pixel of a region: rather a rim too many than a shoe left behind
-CORE = 0.75  # a tenth of a region's pixels must be this sure
+CORE = 0.81  # a tenth of a region's pixels must be this sure; shadows of caps come to 0.785
+PART_CORE = 0.75  # the same of a part that hangs on
 LEAST = 12  # px of the map: smaller regions are noise
 PART = 0.05  # of a region: a part this large, joined by faint pixels only, needs its own core
 JOINT = 0.5  # pixels below it are faint
@@ -44,7 +45,7 @@ def keep_sure_regions(
         own = labels[window] == index
         keep[index] = np.quantile(probability[window][own], 0.9) >= core
         if keep[index]:
-            drop[window] |= _hangers_on(probability[window], own, core)
+            drop[window] |= _hangers_on(probability[window], own, min(core, PART_CORE))
     moved = np.interp(probability, (0, low, 1), (0, 0.5, 1)).astype(np.float32)
     # Around a region that went, nothing may rise above the threshold when it is enlarged.
     gone = (mask > 0) & (drop | ~keep[np.asarray(labels, np.int32)])
