@@ -1,6 +1,7 @@
 """What a found person holds or wears and the mask cut in two: the end of a fin, a white shoe, a
 glove. Small parts that touch a region, stand out from the background all around and end soon are
-its own where the net faintly thinks so too, or where they have the region's colour."""
+its own where the net faintly thinks so too, or where they have the region's colour. Larger parts
+of its colours, which the background has not, are found by `people_colours`."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from backend.masks import people_colours
 from backend.masks.people_regions import JOINT
 from backend.values import Control
 
@@ -99,16 +101,23 @@ def _parts(seen: Seen, reach: int, most: int) -> np.ndarray:
         ends = RIM < far.max() < reach and far.min() <= TOUCH
         if not ends or unlike < SUSPECTED:
             continue
-        light, *hue = np.median(difference[box][part], axis=0)
-        coloured = float(np.hypot(*hue))
-        if coloured <= (SHADED if light < 0 else COLOURED) and light <= BRIGHTER:
+        if _may_be_shade(difference[box][part]):
             continue
         if seen.sure[box][part].mean() > FAINTLY or (
             unlike > SURELY_OTHER
             and _shares_colour(seen.lab[box], part, own[box], away[box])
         ):
             result[box][part] = 1
+    for left in people_colours.left_out(seen.lab, own, seen.people, away, reach):
+        if not _may_be_shade(difference[left.box][left.part]):
+            result[left.box][left.part] = 1
     return result
+
+
+def _may_be_shade(difference: np.ndarray) -> bool:
+    """Whether N×3 differences from the background are those of a shadow, or too small."""
+    light, *hue = np.median(difference, axis=0)
+    return bool(np.hypot(*hue) <= (SHADED if light < 0 else COLOURED) and light <= BRIGHTER)
 
 
 def _shares_colour(

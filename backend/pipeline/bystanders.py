@@ -42,6 +42,19 @@ def not_sampled(
     return stay if stay.any() and _open(hole, stay) else None
 
 
+def with_panels(
+    spared: np.ndarray | None, front: np.ndarray, hole: np.ndarray
+) -> np.ndarray | None:
+    """`spared` (from `not_sampled`) and the panels before an object, H×W uint8, for the hole that
+    objects make; without these where hardly anything else is beside a part of it."""
+    if not front.any():
+        return spared
+    stay = np.where(hole > 0, np.uint8(0), combine.grow(front, EDGE))
+    if spared is not None:
+        stay = np.maximum(stay, spared)
+    return stay if _open(hole, stay) else spared
+
+
 def _open(hole: np.ndarray, stay: np.ndarray) -> bool:
     """Whether enough is left to look at beside every part of the hole."""
     count, labels, stats = combine.components(hole)

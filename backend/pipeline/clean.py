@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from backend.masks import combine, ground
+from backend.masks import combine, ground, panels
 from backend.models.store import ModelStore
 from backend.pipeline import bystanders, find
 from backend.pipeline.report import build_report
@@ -48,8 +48,9 @@ def clean(
     if given is not None:
         found = replace(found, given=given)
     with control.stage("fill", "Making the hole"):
-        hole, core, thin = make_hole(source, found, options, control, allowed)
+        hole, core, thin, front = make_hole(source, found, options, control, allowed)
     spared = who_stays(source, found, hole, options, store, control)
+    spared = bystanders.with_panels(spared, front, cv2.subtract(hole, thin))
     plate, fill_model = fill(source, hole, core, thin, options, store, control, spared=spared)
     with control.stage("fill", "Background ready"):
         result = CleanResult(
@@ -80,9 +81,10 @@ def make_hole(
     options: CleanOptions,
     control: Control,
     limit: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(hole, core, thin): the masks cleaned and grown; the part of it that they cover themselves;
-    the part that only text makes.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(hole, core, thin, front): the masks cleaned and grown; the part of it that they cover
+    themselves; the part that only text makes; panels before the objects, which are in the hole
+    only where they hold text.
 
     What the user gave is taken as it is; what the user keeps, and what is transparent, is not
     part of the hole."""
@@ -96,6 +98,11 @@ def make_hole(
             others = np.maximum(text, combine.grow(found.kept, SHADOW_GROWTH))
         wide, shadow = shade(source, objects, hole, others, options, control)
         hole, core = np.maximum(hole, wide), np.maximum(core, shadow)
+    front = np.zeros_like(hole)
+    if options.grow is None and objects.any():
+        front = panels.in_front(source.rgb8, core, hole, text, control)
+        hole[front > 0] = 0
+        core[front > 0] = 0
     thin = cv2.subtract(text, hole)
     hole, core = np.maximum(hole, text), np.maximum(core, text_core)
     if found.kept is not None:
@@ -106,7 +113,7 @@ def make_hole(
     if source.transparent is not None:
         hole[source.transparent] = 0
     hole = limited(hole, limit)
-    return hole, np.minimum(core, hole), np.minimum(thin, hole)
+    return hole, np.minimum(core, hole), np.minimum(thin, hole), front
 
 
 def shade(
