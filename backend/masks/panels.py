@@ -9,6 +9,8 @@ beside the object: it is the panel's own, straight and level or an ellipse, not 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -19,6 +21,7 @@ AROUND = 0.3  # of a hole's longer side, looked at around it
 FLAT = 10  # grey levels between neighbours
 LEAST, LEAST_SHARE = 300, 0.002  # px and share of the picture
 PLAIN, MOSTLY = 9, 0.85  # grey levels from the colour in the middle; share of the pixels as near
+SAMPLES = 20_000  # of a part's pixels that are asked for its colour
 RIM, ALIKE = 2, 24  # px beyond what is flat, and grey levels, up to which a panel reaches
 INSIDE = 0.4  # share of a panel under the object's own mask from which it is a part of the object
 CONTACT = 24  # px of its outline beside the object
@@ -57,73 +60,89 @@ def _panels(
     crop: np.ndarray, objects: np.ndarray, own: np.ndarray, letters: np.ndarray, size: int
 ) -> np.ndarray:
     square = np.ones((3, 3), np.uint8)
-    steps = cv2.subtract(cv2.dilate(crop, square), cv2.erode(crop, square)).max(2)
-    flat = ((steps <= FLAT) | letters).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(flat, connectivity=4)
+    steps = cv2.subtract(cv2.dilate(crop, square), cv2.erode(crop, square))
+    calm = cv2.inRange(steps, np.zeros(3), np.full(3, float(FLAT)))
+    flat = np.maximum(calm, letters.astype(np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(flat, connectivity=4)
     beside = cv2.dilate(own, np.ones((2 * RIM + 3,) * 2, np.uint8))
-    near = np.unique(np.asarray(labels)[beside > 0])
     least = max(LEAST, LEAST_SHARE * size)
     result = np.zeros(own.shape, np.uint8)
-    found: list[tuple[np.ndarray, np.ndarray]] = []
-    for label in near[near > 0]:
-        if stats[label, cv2.CC_STAT_AREA] < least:
+    found: list[Piece] = []
+    for label in np.unique(np.asarray(labels)[beside > 0]):
+        x, y, w, h, area = (int(v) for v in stats[label])
+        if label == 0 or area < least:
             continue
-        part = (np.asarray(labels) == label).astype(np.uint8)
-        shape, colour = _whole(crop, part, letters)
-        if shape is not None:
-            found.append((shape, colour))
-    for shape, colour in found:
-        others = [o for o, c in found if o is not shape and np.abs(c - colour).max() <= SAME]
-        if _label(shape, letters) or (
-            np.count_nonzero(objects[shape > 0]) <= INSIDE * np.count_nonzero(shape)
-            and _own_outline(shape, beside)
-            and not _around(shape, objects & own * np.uint8(255))
-            and not any(_goes_on(shape, other, objects) for other in others)
+        box = padded(Box(x, y, x + w, y + h), LINE + 2, own.shape)
+        part = (np.asarray(labels)[box.slices] == label).astype(np.uint8)
+        piece = _whole(crop[box.slices], part, letters[box.slices], box)
+        if piece is not None:
+            found.append(piece)
+    here = objects & own * np.uint8(255)
+    for piece in found:
+        others = [o for o in found
+                  if o is not piece and np.abs(o.colour - piece.colour).max() <= SAME]
+        under = np.count_nonzero(objects[piece.box.slices] & piece.shape)
+        if _label(piece, letters) or (
+            under <= INSIDE * np.count_nonzero(piece.shape)
+            and _own_outline(piece, beside)
+            and not _around(piece, here)
+            and not any(_goes_on(piece, other, objects) for other in others)
         ):
-            np.maximum(result, _with_line(crop, shape, beside), out=result)
+            np.maximum(result[piece.box.slices], _with_line(crop, piece, beside),
+                       out=result[piece.box.slices])
     return result * np.uint8(255)
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A part of one `colour`: `shape`, uint8 of 0 and 1, lies at `box`."""
+
+    box: Box
+    shape: np.ndarray
+    colour: np.ndarray
+
+    def outline(self) -> np.ndarray:
+        """N×2 x, y of the longest outline, in the crop's pixels."""
+        lines, _ = cv2.findContours(self.shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        return max(lines, key=len)[:, 0] + (self.box.x0, self.box.y0)
+
+
 def _whole(
-    crop: np.ndarray, part: np.ndarray, letters: np.ndarray
-) -> tuple[np.ndarray | None, np.ndarray]:
-    """A flat part up to its edge and with what is enclosed in it, such as letters, h×w uint8 of 0
-    and 1, and its colour; None where its colour is not one."""
-    colours = crop[(part > 0) & ~letters].astype(np.int16)
+    crop: np.ndarray, part: np.ndarray, letters: np.ndarray, box: Box
+) -> Piece | None:
+    """A flat part up to its edge and with what is enclosed in it, such as letters; None where its
+    colour is not one."""
+    colours = crop[(part > 0) & ~letters]
     if len(colours) < LEAST:
-        return None, np.zeros(3)
+        return None
+    colours = colours[:: max(1, len(colours) // SAMPLES)].astype(np.int16)
     colour = np.median(colours, 0)
     if (np.abs(colours - colour).max(1) <= PLAIN).mean() < MOSTLY:
-        return None, colour
-    alike = (np.abs(crop.astype(np.int16) - colour).max(2) <= ALIKE).astype(np.uint8)
-    reach = np.ones((2 * RIM + 1,) * 2, np.uint8)
-    shape = part | (cv2.dilate(part, reach) & alike)
+        return None
+    alike = cv2.inRange(crop, np.maximum(colour - ALIKE, 0), np.minimum(colour + ALIKE, 255))
+    near = cv2.dilate(part, np.ones((2 * RIM + 1,) * 2, np.uint8))
+    shape = np.maximum(part, np.minimum(near, alike))
     outlines, _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(shape, outlines, -1, 1, cv2.FILLED)
-    return shape, colour
+    return Piece(box, shape, colour)
 
 
-def _label(shape: np.ndarray, letters: np.ndarray) -> bool:
+def _label(piece: Piece, letters: np.ndarray) -> bool:
     """Whether it is a level rectangle with text on it, as a button is, wherever it lies."""
-    outline = _outline(shape)
+    written = np.count_nonzero(letters[piece.box.slices] & (piece.shape > 0))
+    if written < WRITTEN * np.count_nonzero(piece.shape):
+        return False
+    outline = piece.outline()
     level = sum(len(chosen) for _, _, chosen in _level_sides(outline))
-    return (
-        level >= LABEL * len(outline)
-        and len(cv2.approxPolyDP(outline[:, None], 2 * BENT, True)) <= CORNERS
-        and np.count_nonzero(letters & (shape > 0)) >= WRITTEN * np.count_nonzero(shape)
-    )
+    corners = cv2.approxPolyDP(outline[:, None], 2 * BENT, True)
+    return level >= LABEL * len(outline) and len(corners) <= CORNERS
 
 
-def _outline(shape: np.ndarray) -> np.ndarray:
-    outlines, _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return max(outlines, key=len)[:, 0]
-
-
-def _own_outline(shape: np.ndarray, beside: np.ndarray) -> bool:
+def _own_outline(piece: Piece, beside: np.ndarray) -> bool:
     """Whether the outline where the hole is `beside` is straight and level, or the whole one is
     an ellipse."""
-    outline = _outline(shape)
-    height, width = shape.shape
+    outline = piece.outline()
+    height, width = beside.shape
     # the picture's own border says nothing
     free = (outline > 0).all(1) & (outline < (width - 1, height - 1)).all(1)
     touching = free & (beside[outline[:, 1], outline[:, 0]] > 0)
@@ -172,29 +191,33 @@ def _elliptic(outline: np.ndarray) -> bool:
     return bool((np.abs(np.hypot(u, v) - 1) * min(a, b) / 2).mean() <= ROUND)
 
 
-def _around(shape: np.ndarray, objects: np.ndarray) -> bool:
+def _around(piece: Piece, objects: np.ndarray) -> bool:
     """Whether a flat part lies around the object, as a wall behind it does."""
-    hull = cv2.convexHull(_outline(shape))
-    covered = np.zeros(shape.shape, np.uint8)
-    cv2.fillConvexPoly(covered, hull, 1)
-    within = np.count_nonzero((covered > shape) & (objects > 0))
-    return within > AROUND_IT * np.count_nonzero(objects)
+    within = _between([piece], objects.shape) & (objects > 0)
+    return bool(np.count_nonzero(within) > AROUND_IT * np.count_nonzero(objects))
 
 
-def _goes_on(shape: np.ndarray, other: np.ndarray, objects: np.ndarray) -> bool:
+def _goes_on(piece: Piece, other: Piece, objects: np.ndarray) -> bool:
     """Whether an object lies between two pieces of one colour, which so are one behind it."""
-    points = np.concatenate([np.argwhere(shape)[::7], np.argwhere(other)[::7]])
-    hull = cv2.convexHull(points[:, ::-1].astype(np.int32))
-    between = np.zeros(shape.shape, np.uint8)
-    cv2.fillConvexPoly(between, hull, 1)
-    between[(shape | other) > 0] = 0
-    return bool(np.count_nonzero(between & (objects > 0)) > HIDDEN)
+    hidden = _between([piece, other], objects.shape) & (objects > 0)
+    return bool(np.count_nonzero(hidden) > HIDDEN)
 
 
-def _with_line(crop: np.ndarray, shape: np.ndarray, beside: np.ndarray) -> np.ndarray:
+def _between(pieces: list[Piece], shape: tuple[int, ...]) -> np.ndarray:
+    """H×W bool: inside the convex hull of all pieces, but in none."""
+    points = np.concatenate([piece.outline() for piece in pieces])
+    inside = np.zeros(shape, np.uint8)
+    cv2.fillConvexPoly(inside, cv2.convexHull(points.astype(np.int32)), 1)
+    for piece in pieces:
+        inside[piece.box.slices][piece.shape > 0] = 0
+    return inside > 0
+
+
+def _with_line(crop: np.ndarray, piece: Piece, beside: np.ndarray) -> np.ndarray:
     """The panel with the thin line of another colour that runs around it, where there is one."""
+    shape, crop = piece.shape, crop[piece.box.slices]
     away = cv2.distanceTransform(1 - shape, cv2.DIST_L2, 5)
-    free = beside == 0
+    free = beside[piece.box.slices] == 0
     width, colour = 0, None
     for distance in range(1, LINE + 2):
         band = free & (away > distance - 0.5) & (away <= distance + 0.5)
