@@ -26,6 +26,7 @@ BAR = 0.65  # share of its box that a bar fills
 NEAR, REACH = 0.15, 0.45  # of a line's height: how far around its polygon is looked
 ALIKE = 28.0  # levels of 255 within which colours are one ground, whose shade may drift
 BESIDE = 0.6  # share of the letters' outer rim that must be of it
+FRAME = 0.15  # of a line's height: how broad a frame around the picture may be
 LEAST = 0.05  # share of a line's polygon that must be open ground for a judgement
 CANDIDATES = 4  # colours that are tried as the ground
 CLOSE = 6.0  # levels from the ground's local colour within which a pixel is ground,
@@ -42,7 +43,8 @@ CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 @dataclass(frozen=True)
 class Place:
     """A line's surroundings: `height` in px; `part` of the picture; `box` and `wide`, its polygon
-    and a little more, h×w bool; `away` h×w float32, levels from the ground; `noise` of the ground
+    and a little more, h×w bool; `border`, what is so close to the picture's that a frame may run
+    there; `away` h×w float32, levels from the ground; `noise` of the ground
     itself and `contrast` of the letters, in levels; `even`, the share of the ground in what is
     not marked."""
 
@@ -50,6 +52,7 @@ class Place:
     part: tuple[slice, slice]
     box: np.ndarray
     wide: np.ndarray
+    border: np.ndarray
     away: np.ndarray
     noise: float
     even: float
@@ -126,7 +129,7 @@ def around(marked: np.ndarray, place: Place) -> bool:
     free = cv2.copyMakeBorder((~marked).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
     _, labels = cv2.connectedComponents(free, connectivity=4)
     outside = (labels == labels[0, 0])[1:-1, 1:-1]
-    rim = outside & (cv2.dilate(marked.astype(np.uint8), CROSS) > 0) & place.wide
+    rim = outside & (cv2.dilate(marked.astype(np.uint8), CROSS) > 0) & place.wide & ~place.border
     return rim.any() and float((place.away[rim] < ALIKE).mean()) > BESIDE
 
 
@@ -157,7 +160,10 @@ def _places(
         contrast = float(np.quantile(away[letters], 0.8))
         if contrast >= CLEAR:
             even = np.count_nonzero(same) / np.count_nonzero(free)
-            yield Place(height, part, box, wide, away, noise, even, contrast)
+            border = np.ones(box.shape, bool)
+            by = round(FRAME * height)
+            border[max(0, by - y0) : h - by - y0, max(0, by - x0) : w - by - x0] = False
+            yield Place(height, part, box, wide, border, away, noise, even, contrast)
 
 
 def distance(

@@ -82,6 +82,22 @@ def test_the_inside_of_a_broad_letter_is_closed_and_a_counter_is_not() -> None:
     assert np.array_equal(closed, mask)
 
 
+def test_letters_cut_by_a_framed_border_are_closed_too() -> None:
+    picture = np.full((60, 260, 3), 200, np.uint8)
+    picture[:5] = (250, 215, 0)  # the picture's frame, of which a part was taken for a stroke
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    mask[4:6, 2:258] = 255
+    seen = mask.copy()
+    for x in (60, 160):  # the lower parts of two broad letters
+        picture[5:26, x : x + 40] = INK
+        mask[4:28, x - 2 : x + 42] = 255
+        seen[4:28, x - 2 : x + 42] = 255
+        seen[11:20, x + 8 : x + 32] = 0  # what the net missed
+    box = np.array([(2, 0), (258, 0), (258, 28), (2, 28)], float)
+    closed = ground.solid(picture, seen, [(box, 28.0)], Control())
+    assert np.array_equal(closed[6:], mask[6:])
+
+
 def test_a_low_plate_is_filled_from_itself() -> None:
     rng = np.random.default_rng(6)
     picture = np.empty((70, 200, 3), np.uint8)
