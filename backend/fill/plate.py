@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from backend.fill.blend import from_unit, push_pull, rim_alpha, span, to_unit
@@ -9,6 +10,8 @@ from backend.fill.grain import match
 from backend.fill.holes import Group, group_holes
 from backend.models.interfaces import FillModel
 from backend.values import BadInput, Control
+
+BEYOND = 12  # px behind what lies before the hole, filled with it and not used
 
 
 def _inner(control: Control, start: float, share: float, text: str) -> Control:
@@ -34,7 +37,7 @@ def _check(pixels: np.ndarray, hole: np.ndarray, core: np.ndarray | None) -> Non
 
 def _fill_group(
     plate: np.ndarray, group: Group, sampled: np.ndarray, model: FillModel, control: Control,
-    limits: tuple[float, float], seed: int,
+    limits: tuple[float, float], seed: int, front: np.ndarray | None,
 ) -> np.ndarray:
     """The group's crop filled, float32 in [0, 1]."""
     crop = group.crop.slices
@@ -45,11 +48,15 @@ def _fill_group(
     # Pixels that are neither known nor in the hole (transparent ones) get a smooth stand-in:
     # a filler that looks at whole squares then never sees their hidden colours.
     stand_in = ~known & (group.hole == 0)
+    hole = group.hole
     if stand_in.any():
         rgb[stand_in] = push_pull(rgb, known)[stand_in]
+    if front is not None:  # behind it the fill goes on a little: it must not meet a guess there
+        near = cv2.dilate(hole, np.ones((2 * BEYOND + 1,) * 2, np.uint8))
+        hole = np.where(stand_in & (near > 0) & (front[crop] > 0), np.uint8(255), hole)
     mask = known.astype(np.uint8) * np.uint8(255)
-    filled = model.fill(rgb, group.hole, control, seed=seed, known=mask)
-    return match(filled, group.hole, known, seed) if model.description.invents else filled
+    filled = model.fill(rgb, hole, control, seed=seed, known=mask)
+    return match(filled, hole, known, seed) if model.description.invents else filled
 
 
 def fill_plate(
@@ -60,6 +67,7 @@ def fill_plate(
     *,
     core: np.ndarray | None = None,
     avoid: np.ndarray | None = None,
+    front: np.ndarray | None = None,
     feather: int | None = None,
     seed: int = 0,
 ) -> np.ndarray:
@@ -70,6 +78,7 @@ def fill_plate(
     and on two thirds of the growth and falls across the rest; None = 1 in the whole hole.
     feather: px along which it falls instead (see `rim_alpha`).
     avoid: H×W uint8, non-zero = neither filled nor sampled (a hole that is filled later).
+    front: H×W uint8, non-zero = what of `avoid` lies before the hole, which goes on behind it.
     Returns a new array like `pixels`, bit-identical outside the hole, in the alpha channel, and
     wherever alpha is 0; transparent pixels are never sampled. The same seed gives the same
     plate. Raises BadInput for wrong shapes or when nothing is left to sample, Cancelled.
@@ -95,7 +104,7 @@ def fill_plate(
         text = f"Filling hole {number} of {len(groups)}"
         inner = _inner(control, done / sum(sizes), size / sum(sizes), text)
         inner.progress(0.0)
-        filled = _fill_group(plate, group, known, model, inner, limits, seed)
+        filled = _fill_group(plate, group, known, model, inner, limits, seed, front)
         inside = group.hole > 0
         crop = group.crop.slices
         alpha = rim_alpha(group.hole, None if core is None else core[crop], feather)

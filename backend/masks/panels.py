@@ -33,6 +33,8 @@ LABEL, CORNERS, WRITTEN = 0.85, 8, 0.06  # of a label: level outline, corners, a
 ROUND = 1.0  # px, mean distance of the outline to an ellipse
 LINE = 8  # px, widest line around a panel
 AROUND_IT = 0.3  # share of an object within the convex hull of a flat part: it lies behind
+FRAME, THINNEST = 0.02, 2  # a frame's breadth: share of the picture's short side, px
+ALONG, SOFT = 0.97, 72  # share of the side that has its colour; levels from line to line
 SAME = 20  # grey levels: two pieces of one colour
 HIDDEN = 60  # px of the object between two such pieces: they go on behind it
 
@@ -53,6 +55,26 @@ def in_front(
         letters = text[box.slices] > 0
         found = _panels(rgb[box.slices], objects[box.slices], own, letters, hole.size)
         np.maximum(result[box.slices], found, out=result[box.slices])
+    return result
+
+
+def frame(rgb: np.ndarray) -> np.ndarray:
+    """H×W×3 uint8 → H×W uint8, 255 on a line of one colour along a side of the picture, such as a
+    frame has."""
+    result = np.zeros(rgb.shape[:2], np.uint8)
+    for turns in range(4):
+        side, marked = np.rot90(rgb, turns), np.rot90(result, turns)
+        most = round(FRAME * min(rgb.shape[:2]))
+        lines: list[np.ndarray] = []
+        for row in side[: most + 1].astype(np.int16):
+            colour = np.median(row, 0)
+            plain = (np.abs(row - colour).max(1) <= ALIKE).mean() >= ALONG
+            if not plain or (lines and np.abs(colour - lines[-1]).max() > SOFT):
+                break
+            lines.append(colour)
+        if THINNEST <= len(lines) <= most:
+            for row, colour, line in zip(side, lines, marked, strict=False):
+                line[np.abs(row.astype(np.int16) - colour).max(1) <= ALIKE] = 255
     return result
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -48,10 +48,13 @@ def clean(
     if given is not None:
         found = replace(found, given=given)
     with control.stage("fill", "Making the hole"):
-        hole, core, thin, front = make_hole(source, found, options, control, allowed)
+        made = make_hole(source, found, options, control, allowed)
+        hole = made.hole
     spared = who_stays(source, found, hole, options, store, control)
-    spared = bystanders.with_panels(spared, front, cv2.subtract(hole, thin))
-    plate, fill_model = fill(source, hole, core, thin, options, store, control, spared=spared)
+    spared = bystanders.with_panels(spared, made.front, cv2.subtract(hole, made.thin))
+    plate, fill_model = fill(
+        source, hole, made.core, made.thin, options, store, control, spared=spared,
+        front=made.front, frame=made.frame)
     with control.stage("fill", "Background ready"):
         result = CleanResult(
             object_mask=limited(found.objects(source.shape), allowed),
@@ -75,16 +78,27 @@ def clean(
     return result
 
 
+@dataclass(frozen=True)
+class Hole:
+    """H×W uint8 of 0 and 255: the masks cleaned and grown; the part of that which they cover
+    themselves (`core`), and which only text makes (`thin`). `front`: panels before the objects,
+    in the hole only where they hold text; `frame`: the picture's own, never in it."""
+
+    hole: np.ndarray
+    core: np.ndarray
+    thin: np.ndarray
+    front: np.ndarray
+    frame: np.ndarray
+
+
 def make_hole(
     source: Source,
     found: find.Found,
     options: CleanOptions,
     control: Control,
     limit: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(hole, core, thin, front): the masks cleaned and grown; the part of it that they cover
-    themselves; the part that only text makes; panels before the objects, which are in the hole
-    only where they hold text.
+) -> Hole:
+    """What is to be filled.
 
     What the user gave is taken as it is; what the user keeps, and what is transparent, is not
     part of the hole."""
@@ -92,15 +106,18 @@ def make_hole(
     hole, core = combine.object_hole(objects, options.grow)
     control.check()
     text, text_core = text_hole(source.rgb8, found.text, options.grow, control)
+    front = frame = np.zeros_like(hole)
+    if options.grow is None:
+        front = frame = panels.frame(source.rgb8)
+        text[frame > 0] = 0
     if objects.any():
         others = text
         if found.kept is not None:
             others = np.maximum(text, combine.grow(found.kept, SHADOW_GROWTH))
         wide, shadow = shade(source, objects, hole, others, options, control)
         hole, core = np.maximum(hole, wide), np.maximum(core, shadow)
-    front = np.zeros_like(hole)
     if options.grow is None and objects.any():
-        front = panels.in_front(source.rgb8, core, hole, text, control)
+        front = np.maximum(frame, panels.in_front(source.rgb8, core, hole, text, control))
         hole[front > 0] = 0
         core[front > 0] = 0
     thin = cv2.subtract(text, hole)
@@ -113,7 +130,7 @@ def make_hole(
     if source.transparent is not None:
         hole[source.transparent] = 0
     hole = limited(hole, limit)
-    return hole, np.minimum(core, hole), np.minimum(thin, hole), front
+    return Hole(hole, np.minimum(core, hole), np.minimum(thin, hole), front, frame)
 
 
 def shade(
@@ -171,14 +188,16 @@ def fill(
     control: Control,
     parts: Sequence[tuple[np.ndarray, np.ndarray | None]] | None = None,
     spared: np.ndarray | None = None,
+    front: np.ndarray | None = None,
+    frame: np.ndarray | None = None,
 ) -> tuple[np.ndarray, Any]:
     """(plate, the description of the model that filled it, or None when nothing was filled).
 
     parts: (part of the hole, what must not be sampled for it), in the order of filling. By
     default text is filled before the people beside it: its strokes have their background close
-    by, and must not be taken for a part of a hole many times their size; `spared` is not sampled
-    for the rest (see bystanders). What lies in flat
-    colour needs no model, unless one is asked for by name."""
+    by, and must not be taken for a part of a hole many times their size. The picture's `frame` is
+    not sampled for them, and `spared` not for the rest (see bystanders); behind what is in `front`
+    the hole goes on. What lies in flat colour needs no model, unless one is asked for by name."""
     if not options.fill or not hole.any():
         return source.pixels.copy(), None
     from backend.fill.flat import fill_flat
@@ -195,7 +214,8 @@ def fill(
         if parts is None:
             first = np.minimum(thin, hole_left)
             second = cv2.subtract(hole_left, first)
-            parts = ((first, second), (second, spared))
+            unknown = second if frame is None else np.maximum(second, frame)
+            parts = ((first, unknown), (second, spared))
         todo = [(p, a) for p, a in ((np.minimum(p, hole_left), a) for p, a in parts) if p.any()]
         shares = share_out(control, [int(np.count_nonzero(p)) for p, _ in todo])
 
@@ -209,8 +229,8 @@ def fill(
                         seed=options.seed)
                     part = cv2.subtract(part, done)
                 plate = fill_plate(
-                    plate, part, model, inner, core=core, avoid=avoid, feather=options.feather,
-                    seed=options.seed)
+                    plate, part, model, inner, core=core, avoid=avoid, front=front,
+                    feather=options.feather, seed=options.seed)
             return plate
 
         if todo:

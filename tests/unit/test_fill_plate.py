@@ -7,6 +7,7 @@ import pytest
 from backend.fill.blend import push_pull, rim_alpha
 from backend.fill.holes import context_crop, group_holes
 from backend.fill.opencv import OpenCVFill
+from backend.fill.patchmatch import PatchMatchFill
 from backend.fill.plate import fill_plate
 from backend.models.interfaces import Description
 from backend.values import BadInput, Box, Cancelled, Control
@@ -187,3 +188,20 @@ def test_empty_hole_gives_an_equal_copy():
     pixels = picture(np.uint16)
     plate = fill_plate(pixels, np.zeros((90, 120), np.uint8), Recorder(), Control())
     assert np.array_equal(plate, pixels) and plate is not pixels
+
+
+def test_a_hole_goes_on_behind_a_frame_that_is_not_sampled():
+    y = np.mgrid[:160, :240][0].astype(np.float32)
+    truth = np.stack([200 - 0.9 * y, 150 - 0.6 * y, 60 - 0.2 * y], 2)
+    truth = (truth + np.random.default_rng(2).normal(0, 1.5, truth.shape)).clip(0, 255)
+    pixels = truth.astype(np.uint8)
+    hole, frame = np.zeros((160, 240), np.uint8), np.zeros((160, 240), np.uint8)
+    hole[70:156, 50:190], frame[156:] = 255, 255
+    pixels[hole > 0], pixels[frame > 0] = (10, 200, 10), (250, 215, 0)
+    off = []
+    for front in (frame, None):
+        plate = fill_plate(
+            pixels, hole, PatchMatchFill(), Control(), avoid=frame, front=front)
+        assert np.array_equal(plate[hole == 0], pixels[hole == 0])
+        off.append(np.abs(plate - truth)[140:156, 60:180].mean())
+    assert off[0] < 12 and off[0] < 0.7 * off[1]

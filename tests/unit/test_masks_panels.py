@@ -86,6 +86,21 @@ def test_what_lies_behind_or_belongs_to_somebody_is_none(what: str) -> None:
     assert not before(rgb, person).any()
 
 
+def test_a_frame_around_the_picture_stays_whole() -> None:
+    rgb = photo()
+    rgb[body() > 0] = (90, 60, 50)
+    cv2.rectangle(rgb, (0, 0), (SIZE[1] - 1, SIZE[0] - 1), (250, 215, 0), 5)
+    truth = np.ones(SIZE, bool)
+    truth[3:-3, 3:-3] = False
+    found = panels.frame(rgb) > 0
+    assert found[truth].all() and not found[6:-6, 6:-6].any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 40), (60, 60)])
+def test_flat_and_tiny_pictures_have_no_frame(shape: tuple[int, int]) -> None:
+    assert not panels.frame(np.full((*shape, 3), 200, np.uint8)).any()
+
+
 def test_nothing_of_a_panel_is_sampled_where_enough_else_is() -> None:
     person = body((slice(60, 246), slice(150, 220)))
     hole = grow(person, 6)
