@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,13 @@ def regions_of_maps(
     return found
 
 
+def without(margin: float, region: Region) -> Region:
+    """The region less a margin of so many heights of what is in it, on every side."""
+    height = region.height / (1 + 2 * margin)
+    around = region.height - height
+    return replace(region, length=max(height / 2, region.length - around), height=height)
+
+
 def boxes_of(labels: np.ndarray) -> list[tuple[int, tuple[int, int, int, int]]]:
     """(number, (x, y, w, h)) of every label, in one pass over the labelled pixels."""
     ys, xs = np.nonzero(labels)
@@ -86,12 +94,18 @@ def boxes_of(labels: np.ndarray) -> list[tuple[int, tuple[int, int, int, int]]]:
 
 
 class Detector:
-    """Lines by a PSENet (official or light). `coarse` is the long side it likes best."""
+    """Lines by a PSENet (official or light). `coarse` is the long side it likes best, `margin` how
+    much of a line's height the net was taught to mark around it."""
 
-    def __init__(self, net: Any, device: str, coarse: int, least_score: float) -> None:
+    in_hues = False  # there the light one takes as much for letters that is none
+
+    def __init__(
+        self, net: Any, device: str, coarse: int, least_score: float, margin: float = 0.0
+    ) -> None:
         self._net, self._device = net, device
         self.coarse = coarse
         self._least_score = least_score
+        self._margin = margin
 
     def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
         """H×W×3 uint8 RGB, looked at `scale` times its size → lines in its own pixels."""
@@ -99,7 +113,7 @@ class Detector:
         sx, sy = rgb.shape[1] / maps.shape[2], rgb.shape[0] / maps.shape[1]
         # pixel centres: map pixel x covers image pixels x·s … (x+1)·s
         return [
-            r.scaled(sx, sy, sx / 2 - 0.5, sy / 2 - 0.5)
+            without(self._margin, r.scaled(sx, sy, sx / 2 - 0.5, sy / 2 - 0.5))
             for r in regions_of_maps(maps, least_score=self._least_score)
         ]
 

@@ -333,9 +333,10 @@ def load_psenet_builtin(
 ) -> Any:
     """The light PSENet trained here."""
     from backend.masks.psenet import Detector, load_light
+    from backend.networks.psenet import MARGIN
 
     net = load_light(next(iter(files.values())), device)
-    detector = Detector(net, device, coarse=640, least_score=0.8)
+    detector = Detector(net, device, coarse=640, least_score=0.8, margin=MARGIN)
     return StrokeTextModel(detector, stroke_finder(device, control),
                            Description(entry.name, device))
 

@@ -89,6 +89,7 @@ class Detector:
     """Text lines at one scale; see text_scales for all sizes."""
 
     coarse = 1024
+    in_hues = True
 
     def __init__(self, path: Path | None = None) -> None:
         self._session = open_session(path or wheel_file(MODEL))

@@ -54,9 +54,11 @@ QUICK, QUICK_PIXELS = Passes(0.85, 256, 448, 0, 0, 1, 0.75, 1, 0), 3_000_000
 
 
 class LineDetector(Protocol):
-    """A detector of lines at one scale; `coarse` is the long side of its main pass."""
+    """A detector of lines at one scale; `coarse` is the long side of its main pass, `in_hues`
+    whether it tells letters from other things in a picture of hues too."""
 
     coarse: int
+    in_hues: bool
 
     def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]: ...
 
@@ -80,8 +82,9 @@ def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> l
         # this pass is for what is too large for the main one; small print blurs together in it
         found += [r for r in big if r.height * passes.headlines / long > 24]
     control.progress(0.4)
-    found += by_hue(detector, rgb, passes.hues, control)
-    if passes.large_hues:
+    if detector.in_hues:
+        found += by_hue(detector, rgb, passes.hues, control)
+    if detector.in_hues and passes.large_hues:
         seen = by_hue(detector, rgb, passes.large_hues, control)
         found += [r for r in seen if r.height * passes.large_hues / long > LARGE]
     if passes.even:

@@ -13,6 +13,7 @@ from torch import nn
 from backend.networks.lcnet import PYRAMID, RSEFPN, LCNet
 
 KERNELS = 7
+MARGIN = 0.06  # of a line's ink, by which the light one's labels are larger on every side
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from backend.networks.psenet import MARGIN
 from backend.training.render_text import DISTANCE_STEP, INK, PAD, Atlas
 
 KERNELS = 7
 SMALLEST = 0.6  # scale m of the smallest kernel
-MARGIN = 0.06  # a line's box is this much of its height larger than its ink
 STEP = 4  # labels have a quarter of the scene's size
 FAR = 60.0
 WORD_GAP = 0.2  # of the ink's height, the least space between words
-TILTED = 0.35  # share of the scenes that are seen aslant
 
 
 @dataclass
@@ -72,9 +71,6 @@ class QuickRenderer:
         """(B×3×side×side uint8, B×side/4×side/4 uint8 numbers of kernels)."""
         rng = np.random.default_rng(seed)
         scenes = [self.scene(side, rng) for _ in range(count)]
-        for scene in scenes:
-            if rng.random() < TILTED:
-                tilt(scene, rng)
         images = np.stack([finish(s.image, rng) for s in scenes]).transpose(0, 3, 1, 2)
         return np.ascontiguousarray(images), np.stack([s.kernel for s in scenes])
 
@@ -256,21 +252,6 @@ class QuickRenderer:
         )
         signed = (distance.astype(np.float32) - 128) * (DISTANCE_STEP * scale)
         return coverage.astype(np.float32) / 255, signed
-
-
-def tilt(scene: Scene, rng: np.random.Generator) -> None:
-    """Shows the scene as it looks from aslant: a quadrilateral of it takes its place."""
-    side = len(scene.image)
-    corners = np.float32([(0, 0), (1, 0), (1, 1), (0, 1)])
-    inner = corners + (0.5 - corners) * rng.uniform(0, 0.45, (4, 2))
-    matrix = cv2.getPerspectiveTransform(
-        inner.astype(np.float32) * (side - 1), corners * (side - 1))
-    scene.image = cv2.warpPerspective(
-        scene.image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    fine = np.array([[STEP, 0, STEP / 2 - 0.5], [0, STEP, STEP / 2 - 0.5], [0, 0, 1]])
-    scene.kernel = cv2.warpPerspective(
-        scene.kernel, np.linalg.inv(fine) @ matrix @ fine, (side // STEP, side // STEP),
-        flags=cv2.INTER_NEAREST)
 
 
 def levels_of(inner: np.ndarray, size: float, length: float) -> np.ndarray:

@@ -67,6 +67,7 @@ def test_only_lines_linked_to_the_known_one_are_taken_from_a_view():
 
     class Seen:
         coarse = 1024
+        in_hues = True
 
         def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
             x0, y0 = where[:2]

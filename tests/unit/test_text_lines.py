@@ -106,6 +106,7 @@ class Blocks:
     """A detector of dark blocks that reads heights from 8 to 60 px only, and notes its calls."""
 
     coarse = 1024
+    in_hues = True
 
     def __init__(self) -> None:
         self.asked: list[tuple[tuple[int, int], float]] = []
@@ -163,6 +164,7 @@ def test_hues_show_what_a_pattern_hides():
 def test_hues_are_looked_at_again_for_large_letters_alone(monkeypatch):
     class Blind:
         coarse = 1024
+        in_hues = True
 
         def find(self, rgb, scale, control):
             return []
@@ -204,6 +206,7 @@ def test_a_line_that_the_border_cuts_is_seen_beside_its_mirror_image():
 
     class Dark:
         coarse = 1024
+        in_hues = True
 
         def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
             ys, xs = np.nonzero(rgb[..., 0] < 100)
@@ -213,3 +216,31 @@ def test_a_line_that_the_border_cuts_is_seen_beside_its_mirror_image():
     (found,) = text_scales.cut_by_border(Dark(), picture, 0.6, Control())
     assert (found.cx, found.cy, found.length, found.height) == (250, 15, 300, 30)
     assert text_scales.cut_by_border(Dark(), picture[::8, ::8], 1.0, Control()) == []
+
+
+def test_a_margin_that_a_net_was_taught_is_taken_away() -> None:
+    taught = Region(50, 40, 100 + 2 * 0.06 * 20, 20 * 1.12, 0.3, 0.9)
+    line = psenet.without(0.06, taught)
+    assert (line.cx, line.cy, line.angle, line.score) == (50, 40, 0.3, 0.9)
+    assert line.height == pytest.approx(20) and line.length == pytest.approx(100)
+    assert psenet.without(0.0, taught) == taught
+
+
+def test_a_detector_that_is_lost_in_hues_does_not_see_them() -> None:
+    class Plain:
+        coarse = 640
+        in_hues = False
+
+        def __init__(self) -> None:
+            self.seen: list[np.ndarray] = []
+
+        def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
+            self.seen.append(rgb)
+            return []
+
+    rgb = np.random.default_rng(1).integers(0, 255, (300, 400, 3), np.uint8)
+    plain, other = Plain(), Plain()
+    other.in_hues = True
+    for detector in (plain, other):
+        text_scales.find_regions(detector, rgb, Control())
+    assert len(plain.seen) < len(other.seen)
