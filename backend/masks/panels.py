@@ -24,6 +24,7 @@ PLAIN, MOSTLY = 9, 0.85  # grey levels from the colour in the middle; share of t
 SAMPLES = 20_000  # of a part's pixels that are asked for its colour
 RIM, ALIKE = 2, 24  # px beyond what is flat, and grey levels, up to which a panel reaches
 INSIDE = 0.4  # share of a panel under the object's own mask from which it is a part of the object
+ITSELF = 0.5  # share of an object that is the panel: somebody wants the panel to go
 CONTACT = 24  # px of its outline beside the object
 BENT = 1.2  # px by which a straight side may be bent
 SIDE = 12  # px, shortest side that counts
@@ -104,6 +105,8 @@ def _panels(
         others = [o for o in found
                   if o is not piece and np.abs(o.colour - piece.colour).max() <= SAME]
         under = np.count_nonzero(objects[piece.box.slices] & piece.shape)
+        if under > ITSELF * np.count_nonzero(here):
+            continue
         if _label(piece, letters) or (
             under <= INSIDE * np.count_nonzero(piece.shape)
             and _own_outline(piece, beside)

@@ -106,20 +106,17 @@ def make_hole(
     hole, core = combine.object_hole(objects, options.grow)
     control.check()
     text, text_core = text_hole(source.rgb8, found.text, options.grow, control)
-    front = frame = np.zeros_like(hole)
-    if options.grow is None:
-        front = frame = panels.frame(source.rgb8)
-        text[frame > 0] = 0
+    frame = frame_of(source, options)
+    text[frame > 0] = 0
     if objects.any():
         others = text
         if found.kept is not None:
             others = np.maximum(text, combine.grow(found.kept, SHADOW_GROWTH))
         wide, shadow = shade(source, objects, hole, others, options, control)
         hole, core = np.maximum(hole, wide), np.maximum(core, shadow)
-    if options.grow is None and objects.any():
-        front = np.maximum(frame, panels.in_front(source.rgb8, core, hole, text, control))
-        hole[front > 0] = 0
-        core[front > 0] = 0
+    front = in_front(source, core, hole, text, frame, options, control)
+    hole[front > 0] = 0
+    core[front > 0] = 0
     thin = cv2.subtract(text, hole)
     hole, core = np.maximum(hole, text), np.maximum(core, text_core)
     if found.kept is not None:
@@ -131,6 +128,27 @@ def make_hole(
         hole[source.transparent] = 0
     hole = limited(hole, limit)
     return Hole(hole, np.minimum(core, hole), np.minimum(thin, hole), front, frame)
+
+
+def frame_of(source: Source, options: CleanOptions) -> np.ndarray:
+    """H×W uint8, 255 on the picture's own frame; on nothing where the growth is asked for in px."""
+    if options.grow is not None:
+        return np.zeros(source.shape, np.uint8)
+    return panels.frame(source.rgb8)
+
+
+def in_front(
+    source: Source, core: np.ndarray, hole: np.ndarray, text: np.ndarray, frame: np.ndarray,
+    options: CleanOptions, control: Control,
+) -> np.ndarray:
+    """`frame` and the panels before objects (their mask `core`, grown `hole`), without those that
+    go with the `text` on them; H×W uint8. See panels."""
+    if options.grow is not None or not core.any():
+        return frame
+    found = panels.in_front(source.rgb8, core, hole, text, control)
+    if options.with_backplates:
+        found[text > 0] = 0
+    return np.maximum(frame, found)
 
 
 def shade(

@@ -89,6 +89,13 @@ def refill(
             thin = wanted(masks[1], area, options.grow, text=True)
         if masks[0].any():
             thick = with_shade(thick, masks[0], thin.hole, base, area, options, control)
+        frame = clean.frame_of(base, options)
+        front = clean.in_front(
+            base, thick.core, thick.hole, thin.hole, frame, options, control)
+        if area is not None:  # what was painted goes, whatever it lies on
+            painted = np.minimum(area, np.maximum(*masks)) > 0
+            frame, front = (np.where(painted, np.uint8(0), part) for part in (frame, front))
+        thick, thin = without(thick, front), without(thin, frame)
         keep = np.maximum(thick.hole, thin.hole)
         core = np.maximum(thick.core, thin.core)
         hole = np.maximum(thick.new, thin.new)
@@ -116,7 +123,8 @@ def refill(
         spared = bystanders.beside(base, thick.core, hole, options, store, control, models)
     plate, model = clean.fill(
         Source(ground), hole, np.minimum(core, hole), text_only, options, store, control,
-        spared=spared)
+        spared=bystanders.with_panels(spared, front, cv2.subtract(hole, text_only)),
+        front=front, frame=frame)
     with control.stage("fill", "Background ready"):
         none = np.zeros(shape, np.uint8)
         result = CleanResult(masks[0], masks[1], none, hole, plate)
@@ -157,6 +165,13 @@ def wanted(
     if grow is not None:
         return Wanted(core, hole, combine.grow(seeds, grow))
     return Wanted(core, hole, np.minimum(grow_like(seeds, core, share, least, most), hole))
+
+
+def without(wanted: Wanted, front: np.ndarray) -> Wanted:
+    """What is wanted less what lies before it, H×W uint8."""
+    if not front.any():
+        return wanted
+    return Wanted(*(cv2.subtract(part, front) for part in (wanted.core, wanted.hole, wanted.new)))
 
 
 def grow_like(

@@ -75,6 +75,16 @@ def test_a_button_on_somebody() -> None:
     assert before(rgb, person, text)[151:189, 121:279].all()
 
 
+def test_a_button_that_was_clicked_goes() -> None:
+    rgb, button = photo(), np.zeros(SIZE, np.uint8)
+    rgb[150:190, 120:280] = RED
+    button[148:191, 119:281] = 255
+    text = np.zeros(SIZE, np.uint8)
+    text[160:180, 135:265:3] = 255
+    rgb[text > 0] = 255
+    assert not before(rgb, button, text).any()
+
+
 @pytest.mark.parametrize("what", ["wall", "band behind", "flat clothes", "photo"])
 def test_what_lies_behind_or_belongs_to_somebody_is_none(what: str) -> None:
     rgb, person = photo(), body()

@@ -161,3 +161,16 @@ def test_wrong_arguments_are_told():
         refill(source, None, None, CleanOptions(), store, Control(), original=source[1:])
     with pytest.raises(BadInput, match="whole picture"):
         refill(source, mask_of((0, 0, 200, 120)), None, CleanOptions(), store, Control())
+
+
+def test_a_bar_before_people_stays_in_a_first_fill_and_goes_where_it_was_painted():
+    source, store, options = picture(np.uint8), Store(), CleanOptions()
+    source[93:110] = (20, 120, 40)
+    clicked = clean(source, options, store, Control())
+    assert clicked.hole[91, 25:35].all() and not clicked.hole[93:110, :100].any()
+    done = refill(source, clicked.object_mask, clicked.text_mask, options, store, Control())
+    assert np.array_equal(done.result.hole, clicked.hole)
+    painted = mask_of((20, 80, 40, 100))
+    done = refill(source, np.maximum(clicked.object_mask, painted), None, options, store,
+                  Control(), changed=painted, original=source)
+    assert done.result.hole[93:100, 20:40].all()
