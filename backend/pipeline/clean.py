@@ -106,7 +106,7 @@ def make_hole(
     hole, core = combine.object_hole(objects, options.grow)
     control.check()
     text, text_core = text_hole(source.rgb8, found.text, options.grow, control)
-    frame = frame_of(source, options)
+    frame = frame_of(source, np.maximum(objects, text_core), options)
     text[frame > 0] = 0
     if objects.any():
         others = text
@@ -130,11 +130,15 @@ def make_hole(
     return Hole(hole, np.minimum(core, hole), np.minimum(thin, hole), front, frame)
 
 
-def frame_of(source: Source, options: CleanOptions) -> np.ndarray:
-    """H×W uint8, 255 on the picture's own frame; on nothing where the growth is asked for in px."""
+def frame_of(source: Source, mask: np.ndarray, options: CleanOptions) -> np.ndarray:
+    """H×W uint8, 255 on the picture's own frame; on nothing where the mask takes most of it, or
+    where the growth is asked for in px."""
+    none = np.zeros(source.shape, np.uint8)
     if options.grow is not None:
-        return np.zeros(source.shape, np.uint8)
-    return panels.frame(source.rgb8)
+        return none
+    frame = panels.frame(source.rgb8)
+    taken = np.count_nonzero(np.minimum(frame, mask))
+    return none if taken > panels.ITSELF * np.count_nonzero(frame) else frame
 
 
 def in_front(

@@ -89,7 +89,7 @@ def refill(
             thin = wanted(masks[1], area, options.grow, text=True)
         if masks[0].any():
             thick = with_shade(thick, masks[0], thin.hole, base, area, options, control)
-        frame = clean.frame_of(base, options)
+        frame = clean.frame_of(base, np.maximum(*masks), options)
         front = clean.in_front(
             base, thick.core, thick.hole, thin.hole, frame, options, control)
         if area is not None:  # what was painted goes, whatever it lies on

@@ -174,3 +174,13 @@ def test_a_bar_before_people_stays_in_a_first_fill_and_goes_where_it_was_painted
     done = refill(source, np.maximum(clicked.object_mask, painted), None, options, store,
                   Control(), changed=painted, original=source)
     assert done.result.hole[93:100, 20:40].all()
+
+
+def test_a_frame_stays_unless_the_mask_takes_most_of_it():
+    source, store, options = picture(np.uint8), Store(), CleanOptions()
+    source[:2], source[-2:], source[:, :2], source[:, -2:] = 4 * ((250, 215, 0),)
+    low = mask_of((20, 30, 40, 120))
+    done = refill(source, low, None, options, store, Control())
+    assert done.result.hole[117, 25:35].all() and not done.result.hole[118:].any()
+    with pytest.raises(BadInput, match="whole picture"):
+        refill(source, np.full_like(low, 255), None, options, store, Control())
