@@ -65,6 +65,8 @@ class Field:
         self.dist = np.zeros(count, np.float32)
         self.shifts = np.zeros((0, 2), np.int32)
         self.used = np.zeros(level.tmap.shape, np.float32)
+        self.given = np.zeros(count, np.uint8)
+        self.given[level.led[0]] = 1
         self.sweep = 0
         size = max(level.tmap.shape)
         aside = settings.aside * level.near
@@ -104,6 +106,12 @@ class Field:
         rng = np.random.default_rng(self.seed)
         pick = rng.choice(v.sources, len(self.ny))
         self.ny[:], self.nx[:] = pick // v.tmap.shape[1], pick % v.tmap.shape[1]
+        self.lead()
+
+    def lead(self) -> None:
+        """Sets the matches that are given."""
+        targets, ny, nx = self.level.led
+        self.ny[targets], self.nx[targets] = ny, nx
 
     def take(self, coarse: Field) -> None:
         """The coarser level's matches, doubled."""
@@ -111,6 +119,7 @@ class Field:
         self._each(len(self.ny), lambda a, b: pk.upsample(
             v.ys, v.xs, c.tmap, coarse.ny, coarse.nx, v.valid, v.sources, self.ny, self.nx,
             self.seed, a, b))
+        self.lead()
         self.measure()
 
     def measure(self) -> None:
@@ -118,6 +127,7 @@ class Field:
         self._each(len(self.ny), lambda a, b: pk.measure(
             v.feat, CHANNELS, v.tone, self.used, v.ys, v.xs, self.ny, self.nx, self.dist,
             *self.far, a, b))
+        self.dist[self.given > 0] = 0.0  # they count most
 
     def count(self) -> None:
         """The surcharge on sources by how often they and those around are copied at present."""
@@ -146,7 +156,7 @@ class Field:
             radius = reach
         self._each(len(self.ny), lambda a, b: pk.search(
             v.feat, CHANNELS, v.tone, self.used, v.valid, v.tmap, v.ys, v.xs, old_y, old_x,
-            self.ny, self.nx, self.dist, self.shifts, *self.far, a, b, step, tries, radius, seed))
+            self.ny, self.nx, self.dist, self.given, self.shifts, *self.far, a, b, step, tries, radius, seed))
 
     def weights(self) -> np.ndarray:
         """How much each target's vote counts: good matches, and patches near the known area."""

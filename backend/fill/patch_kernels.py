@@ -72,17 +72,19 @@ def measure(feat, channels, tone, used, ys, xs, ny, nx, dist, lift, aside, start
 
 @kernel
 def search(
-    feat, channels, tone, used, valid, tmap, ys, xs, old_y, old_x, ny, nx, dist, shifts, lift,
-    aside, start, stop, step, tries, radius, seed,
+    feat, channels, tone, used, valid, tmap, ys, xs, old_y, old_x, ny, nx, dist, given, shifts,
+    lift, aside, start, stop, step, tries, radius, seed,
 ):
     """One sweep over targets [start, stop): propagation from the neighbours already swept
     (`step` +1: from above and left, -1: from below and right), some frequent shifts, and a
-    random search around the best whose radius halves. Neighbours of other slices are read from
+    random search around the best whose radius halves. Targets whose match is `given` keep it. Neighbours of other slices are read from
     the matches before the sweep, so slices do not depend on each other's speed."""
     height, width = valid.shape
     n = stop - start
     for i in range(n):
         t = start + i if step > 0 else stop - 1 - i
+        if given[t]:
+            continue
         y, x = ys[t], xs[t]
         by, bx, best = ny[t], nx[t], dist[t]
         for side in range(2):

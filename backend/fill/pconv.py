@@ -53,12 +53,12 @@ def load(entry: Any, files: dict[str, Path], device: str, control: Control) -> P
     """fp16 safetensors of `PConvUNet`, computed in float32."""
     from safetensors.torch import load_file
 
-    from backend.networks.pconv import PConvUNet, Widths
+    from backend.networks.pconv import ON_SMOOTH, PConvUNet, Widths
 
     state = load_file(next(iter(files.values())))
     if "down.0.conv.conv.weight" not in state:
         raise ValueError(f"these are not PConvUNet weights: {sorted(state)[:3]}")
-    network = PConvUNet(Widths.of(state)).eval().requires_grad_(False)
+    network = PConvUNet(Widths.of(state), ON_SMOOTH in state).eval().requires_grad_(False)
     missing = network.load_state_dict({k: v.float() for k, v in state.items()}, strict=False)
     gone = [k for k in missing.missing_keys if not k.endswith("num_batches_tracked")]
     if gone or missing.unexpected_keys:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from backend.fill.lines import follow, gaps
 from backend.fill.patch_kernels import R
 from backend.fill.smooth import membrane
 from backend.values import Control
@@ -26,7 +27,8 @@ class Level:
     hole, known H×W bool; feat H×(W·5) float32: R, G, B, texture. hy, hx: hole pixels; ys, xs:
     targets (pixels whose patch touches the hole); tmap H×W int32 index into them or -1; depth:
     distance of each target's centre to the known area, px; valid H×W uint8: the whole patch is
-    known; sources: flat indices of these; near: factor of the surcharge on sources aside.
+    known; sources: flat indices of these; near: factor of the surcharge on sources aside; led:
+    indices of targets whose match is given, and its ny, nx (see lines.follow).
     """
 
     hole: np.ndarray
@@ -42,6 +44,8 @@ class Level:
     sources: np.ndarray = field(repr=False)
     tone: np.ndarray = field(repr=False)
     near: float = 1.0
+    led: tuple[np.ndarray, np.ndarray, np.ndarray] = field(
+        default=(np.zeros(0, np.int32),) * 3, repr=False)
 
 
 def halve(
@@ -107,13 +111,14 @@ def make_level(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, gain: float
 
 def build(
     rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, gain: float, control: Control,
-    guide: float = 0.0, most: int = 8,
+    guide: float = 0.0, led: bool = True, most: int = 8,
 ) -> list[Level]:
     """Finest level first. Stops when the hole is about as thick as a patch or the picture as
     small as a few patches, and never where no source patch would be left. `guide`: see `tones`."""
     weight, cover = known.astype(np.float32), hole.astype(np.float32)
     levels: list[Level] = []
     near = 1.0
+    edges = gaps(rgb, hole, known) if led else []
     while len(levels) < most:
         control.check()
         mask = cover > 0.5
@@ -126,6 +131,8 @@ def build(
         if not levels:
             near += float(np.exp(-np.square(thick / THIN)))
         level.near = near
+        scale = 0.5 ** len(levels)
+        level.led = follow(edges, scale, level.ys, level.xs, level.valid)
         levels.append(level)
         if min(mask.shape) < 32 or thick < 3.0:
             break

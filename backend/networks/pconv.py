@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as functional
@@ -88,16 +89,41 @@ class Widths:
         return cls(tuple(s[0] for s in shapes), tuple(s[-1] for s in shapes))
 
 
+ON_SMOOTH = "on_smooth"  # in the weights of a net that adds to a smooth fill
 # Trains on one CPU thread: a tenth of the work, at half the size.
 SMALL = Widths((24, 40, 64, 96, 128, 128), (5, 5, 3, 3, 3, 3))
+
+
+def smooth(rgb: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """B×3×H×W with the hole (known B×1×H×W is 0) filled smoothly from a pyramid of known means
+    (Gortler et al. 1996). The known pixels stay as they are."""
+    levels = [(rgb * known, known)]
+    while min(levels[-1][1].shape[2:]) > 1 and float(levels[-1][1].min()) < 1:
+        colour, weight = levels[-1]
+        total = functional.avg_pool2d(weight, 2, ceil_mode=True)
+        colour = functional.avg_pool2d(colour, 2, ceil_mode=True) / total.clamp(min=1e-9)
+        full = (total * 4).clamp(max=1)
+        levels.append((colour * full, full))
+    colour, weight = levels.pop()
+    mass = weight.sum((2, 3), keepdim=True).clamp(min=1e-9)
+    result = colour + (1 - weight) * (colour.sum((2, 3), keepdim=True) / mass)
+    while levels:
+        colour, weight = levels.pop()
+        up = functional.interpolate(result, size=weight.shape[2:], mode="bilinear")
+        result = colour + (1 - weight) * up
+    return result
 
 
 class PConvUNet(nn.Module):
     """rgb B×3×H×W in [0, 1], known B×1×H×W (1 = known, 0 = hole), sides multiples of
     `multiple_of` → B×3×H×W, the network's own picture everywhere (not clamped, not composited).
+
+    `on_smooth`: what the layers give is added to a smooth continuation of the known pixels (see
+    `smooth`), so that the net need not learn tones, only what such a fill lacks. A new net then
+    starts as that fill: its last layer is 0.
     """
 
-    def __init__(self, widths: Widths | None = None) -> None:
+    def __init__(self, widths: Widths | None = None, on_smooth: bool = False) -> None:
         super().__init__()
         widths = widths or Widths()
         channels = widths.channels
@@ -116,6 +142,16 @@ class PConvUNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, 0.2, nonlinearity="leaky_relu")
+        self.adds = on_smooth
+        if on_smooth:
+            self.register_buffer(ON_SMOOTH, torch.ones(1))
+            self.start_from_smooth()
+
+    def start_from_smooth(self) -> None:
+        """Zeroes the last layer: nothing is added to the smooth fill."""
+        last: Any = self.up[-1]
+        for parameter in last.conv.parameters():
+            nn.init.zeros_(parameter)
 
     def train(self, mode: bool = True) -> PConvUNet:
         """Keeps the encoder's batch norm fixed when `frozen` (the paper's second phase)."""
@@ -134,4 +170,7 @@ class PConvUNet(nn.Module):
             x, mask = stage(x, mask)
         for stage in self.up:
             x, mask = stage(x, mask, *skips.pop())
-        return x + 0.5
+        if not self.adds:
+            return x + 0.5
+        with torch.autocast(rgb.device.type, enabled=False):
+            return smooth(rgb.float(), known.float()) + x.float()

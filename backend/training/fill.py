@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from backend.networks.pconv import SMALL, PConvUNet
+from backend.networks.pconv import ON_SMOOTH, SMALL, PConvUNet
 from backend.training.bank import Bank, window_map
 from backend.training.data import BACKGROUNDS, read_folders
 from backend.training.fill_losses import (
@@ -49,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="weight of the style loss; other features than VGG16's want less")
     parser.add_argument("--sliced", type=float, default=0.0,
                         help="weight of the sliced Wasserstein distance of the hole's patches")
+    parser.add_argument("--on-smooth", action="store_true",
+                        help="the net adds to a smooth fill; weights in --out that were trained "
+                        "without it are gone on from with a new last layer")
     parser.add_argument("--small", action="store_true", help="the narrow net, for a CPU")
 
 
@@ -94,8 +97,18 @@ class Adversary:
         return answer
 
 
+def adds_to_smooth(weights: Path) -> bool:
+    """Whether these safetensors are of a net that adds to a smooth fill."""
+    from safetensors import safe_open
+
+    if not weights.is_file():
+        return False
+    with safe_open(weights, "pt") as file:
+        return ON_SMOOTH in file.keys()  # noqa: SIM118
+
+
 def run(args: argparse.Namespace) -> int:
-    net = PConvUNet(SMALL if args.small else None)
+    net = PConvUNet(SMALL if args.small else None, args.on_smooth)
     net.frozen = args.fine
     if args.side <= 0 or args.side % net.multiple_of:
         raise BadInput(f"--side {args.side}: this net wants a multiple of {net.multiple_of}.")
@@ -107,7 +120,12 @@ def run(args: argparse.Namespace) -> int:
     }
     rate = {} if args.rate else {"learning_rate": 5e-5 if args.fine else 6e-4}
     settings = Settings.of("fill-pconv", args, weight_decay=1e-4, **rate)
+    weights = settings.out / f"{settings.name}.safetensors"
+    anew = args.resume and args.on_smooth and not adds_to_smooth(weights)
     trainer = Trainer(net, settings, lambda *_: (torch.zeros(()), {}), about)
+    if anew:
+        net.start_from_smooth()
+        trainer.average = {k: v.detach().clone() for k, v in net.state_dict().items()}
     device = trainer.device
     judge = judge.to(device)
     cuda = device.type == "cuda"
@@ -119,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
     def loss(model: nn.Module, batch: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         truth, hole = batch
         out = model(truth, 1 - hole)
-        terms = paper_losses(judge, out, truth, hole, args.style)
+        terms = paper_losses(judge, out, truth, hole, args.style, args.on_smooth)
         if args.sliced > 0:
             terms["sliced"] = args.sliced * sliced_wasserstein(out, truth, hole)
         if adversary is not None:

@@ -119,9 +119,11 @@ def seam_variation(picture: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
 
 def paper_losses(
     net: nn.Module, out: torch.Tensor, truth: torch.Tensor, hole: torch.Tensor,
-    style_weight: float = STYLE,
+    style_weight: float = STYLE, composite_only: bool = False,
 ) -> dict[str, torch.Tensor]:
-    """The five terms with the paper's weights. `net` gives features; hole B×1×H×W, 1 = hole."""
+    """The five terms with the paper's weights. `net` gives features; hole B×1×H×W, 1 = hole.
+    `composite_only`: of the perceptual and style terms only those of the composite, for a net
+    whose own picture differs little from it: a third of the time."""
     out = out.float()
     mixed = truth * (1 - hole) + out * hole
     difference = (out - truth).abs()
@@ -130,13 +132,15 @@ def paper_losses(
         "hole": 6.0 * (hole * difference).mean(),
         "tv": 0.1 * seam_variation(mixed, hole),
     }
-    both = torch.cat([out.clamp(-0.2, 1.2), mixed.clamp(-0.2, 1.2), truth])
+    made = [mixed] if composite_only else [out, mixed]
+    with torch.no_grad():
+        wanted = net(truth)
     perceptual = style = out.new_zeros(())
-    for x in net(both):
-        a, b, t = x.chunk(3)
-        perceptual = perceptual + (a - t).abs().float().mean() + (b - t).abs().float().mean()
+    for x, t in zip(net(torch.cat(made).clamp(-0.2, 1.2)), wanted, strict=True):
         g = gram(t)
-        style = style + (gram(a) - g).abs().mean() + (gram(b) - g).abs().mean()
+        for part in x.chunk(len(made)):
+            perceptual = perceptual + (part - t).abs().float().mean()
+            style = style + (gram(part) - g).abs().mean()
     terms["perceptual"] = 0.05 * perceptual
     terms["style"] = style_weight * style
     return terms

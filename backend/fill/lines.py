@@ -1,0 +1,218 @@
+"""Straight edges that a hole interrupts, and how they are continued through it.
+
+Where an edge ends at the hole and goes on beyond it in the same line, between the same colours, it
+went through: the side of a building, a horizon, a frame. Patches along the gap are then copied
+along the line from its known parts, first of all, and what lies beside it follows (structure
+propagation: Sun et al. 2005). Segments by OpenCV's line segment detector (von Gioi et al. 2010).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from backend.fill.patch_kernels import R
+
+NEAR = 12.0  # px: how close to the hole a segment must end
+SHORTEST = 16.0  # px of a segment that is looked at
+SHORTEST_BOTH = 48.0  # px of both known parts together
+TURN, OFF = 2.0, 1.6  # degrees and px by which the two parts may miss each other
+SIDE, ALONG = (2.0, 5.0), 16.0  # px: where the colours beside an edge are looked at
+ALIKE, CONTRAST = 0.12, 0.05  # of colours in [0, 1]: most on one side, least between both
+INSIDE = 0.8  # share of the gap that must be hole
+BAND = 3.0  # px on each side of the line that are copied along it
+FEWEST = 4  # px of source that there must be at a level
+
+
+@dataclass(frozen=True)
+class Gap:
+    """An edge's missing part from `start` to `stop` (x, y), px, and how far it is known before
+    and behind, px."""
+
+    start: np.ndarray
+    stop: np.ndarray
+    before: float
+    behind: float
+
+
+@dataclass(frozen=True)
+class _End:
+    """A segment that ends at the hole: its end, the direction into the hole, its known length,
+    and the colours on the left and right of that direction."""
+
+    at: np.ndarray
+    into: np.ndarray
+    length: float
+    left: np.ndarray
+    right: np.ndarray
+
+
+def gaps(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray) -> list[Gap]:
+    """The edges that the hole interrupts. rgb: H×W×3 float32 in [0, 1]; hole, known: H×W bool."""
+    if not known.any():
+        return []
+    clear = cv2.erode(known.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    away = np.asarray(cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5))
+    ends = _ends(rgb, hole, clear, away)
+    pairs = []
+    for i, a in enumerate(ends):
+        for b in ends[:i]:
+            off = _missed(a, b, hole)
+            if off is not None:
+                pairs.append((off / min(a.length, b.length), a, b))
+    taken: list[Gap] = []
+    used: set[int] = set()
+    for _, a, b in sorted(pairs, key=lambda p: p[0]):
+        if id(a) in used or id(b) in used or any(_cross(a.at, b.at, g.start, g.stop)
+                                                 for g in taken):
+            continue
+        used |= {id(a), id(b)}
+        taken.append(Gap(a.at, b.at, a.length, b.length))
+    return taken
+
+
+def _ends(
+    rgb: np.ndarray, hole: np.ndarray, clear: np.ndarray, away: np.ndarray
+) -> list[_End]:
+    grey = np.rint(255 * np.clip(rgb @ np.array([0.299, 0.587, 0.114], np.float32), 0, 1))
+    found = cv2.createLineSegmentDetector().detect(grey.astype(np.uint8))[0]
+    result = []
+    height, width = hole.shape
+    for x0, y0, x1, y1 in [] if found is None else found.reshape(-1, 4):
+        a, b = np.array([x0, y0]), np.array([x1, y1])
+        long = float(np.hypot(*(b - a)))
+        if long < SHORTEST:
+            continue
+        for start, stop in ((a, b), (b, a)):
+            along = (stop - start) / long
+            steps = start + along * np.arange(int(long) + 1)[:, None]
+            inside = clear[_at(steps, clear.shape)]
+            last = int(np.flatnonzero(inside)[-1]) if inside.any() else -1
+            first = last
+            while first > 0 and inside[first - 1]:
+                first -= 1
+            if last - first < SHORTEST:
+                continue
+            end = steps[last]
+            ahead = end + along * np.arange(1, int(NEAR) + 8)[:, None]
+            ok = ((ahead >= 0) & (ahead <= [width - 1, height - 1])).all(1)
+            if away[_at(end[None], away.shape)][0] > NEAR or not ok.all():
+                continue
+            if not hole[_at(ahead[-4:], hole.shape)].all():
+                continue
+            sides = _sides(rgb, clear, end, along, min(ALONG, last - first))
+            if sides is not None:
+                result.append(_End(end, along, float(last - first), *sides))
+    return result
+
+
+def _at(points: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the pixels at N×2 (x, y) points, inside the picture."""
+    whole = np.rint(points).astype(int)
+    return np.clip(whole[:, 1], 0, shape[0] - 1), np.clip(whole[:, 0], 0, shape[1] - 1)
+
+
+def _sides(
+    rgb: np.ndarray, clear: np.ndarray, end: np.ndarray, along: np.ndarray, long: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Mean colours to the left and right of an edge before its end; None without a contrast."""
+    steps = end - along * np.arange(2, int(long))[:, None]
+    across = np.array([along[1], -along[0]])
+    means = []
+    for sign in (1, -1):
+        points = np.concatenate([steps + sign * d * across for d in np.arange(*SIDE)])
+        place = _at(points, clear.shape)
+        if clear[place].mean() < 0.5:
+            return None
+        means.append(np.median(rgb[place][clear[place]], axis=0))
+    left, right = means
+    return (left, right) if np.abs(left - right).max() > CONTRAST else None
+
+
+def _missed(a: _End, b: _End, hole: np.ndarray) -> float | None:
+    """By how many px two ends miss each other's line; None where they are no pair."""
+    if a.length + b.length < SHORTEST_BOTH:
+        return None
+    if np.abs(a.left - b.right).max() > ALIKE or np.abs(a.right - b.left).max() > ALIKE:
+        return None
+    if a.into @ b.into > -np.cos(np.deg2rad(TURN)):
+        return None
+    way = b.at - a.at
+    gap = float(way @ a.into)
+    if gap < 2 * R:
+        return None
+    off = max(abs(float(way[0] * e.into[1] - way[1] * e.into[0])) for e in (a, b))
+    # a short segment's direction is less certain, and the further it is carried the less so
+    allowed = OFF + gap * 0.5 / min(a.length, b.length)
+    if off > min(allowed, 0.05 * gap + OFF):
+        return None
+    steps = a.at + way * np.linspace(0, 1, int(gap) + 2)[:, None]
+    return off if hole[_at(steps, hole.shape)].mean() > INSIDE else None
+
+
+def _cross(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> bool:
+    """Whether two stretches cross."""
+
+    def side(p: np.ndarray, q: np.ndarray, r: np.ndarray) -> float:
+        return float((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]))
+
+    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+
+
+def follow(
+    found: Sequence[Gap], scale: float, ys: np.ndarray, xs: np.ndarray, valid: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which targets of a level lie on gaps, and the sources along the line that they copy.
+
+    found: gaps in px of the picture; `scale`: px of the level per px of the picture; ys, xs: the
+    targets, `valid` h×w the sources of the padded level. Returns (targets, their ny, nx).
+    """
+    points = np.stack([xs, ys], 1).astype(np.float64)
+    target, ny, nx = [], [], []
+    free = np.ones(len(ys), bool)
+    for gap in found:
+        start, stop = ((p + 0.5) * scale - 0.5 + R for p in (gap.start, gap.stop))
+        long = float(np.hypot(*(stop - start)))
+        along = (stop - start) / max(long, 1e-9)
+        at = (points - start) @ along
+        off = np.abs((points - start) @ np.array([-along[1], along[0]]))
+        near = free & (off <= BAND) & (at > -1) & (at < long + 1)
+        rooms = gap.before * scale, gap.behind * scale
+        for first, sign, room in ((True, -1, rooms[0]), (False, 1, rooms[1])):
+            other = rooms[1] if first else rooms[0]
+            step = _step(along * sign, room)
+            if step is None:
+                continue
+            # each half from the end that is nearer, all from one where the other has no room
+            half = long / 2 if _step(-along * sign, other) is not None else long
+            way = at if first else long - at
+            chosen = np.flatnonzero(near & (way <= half))
+            times = np.floor((way[chosen] + R + 2) / np.hypot(*step)).astype(int) + 1
+            source = np.stack([xs, ys], 1)[chosen] + times[:, None] * step
+            inside = ((source >= 0) & (source < [valid.shape[1], valid.shape[0]])).all(1)
+            chosen, source = chosen[inside], source[inside]
+            good = valid[source[:, 1], source[:, 0]] > 0
+            chosen, source = chosen[good], source[good]
+            free[chosen] = False
+            target.append(chosen)
+            ny.append(source[:, 1])
+            nx.append(source[:, 0])
+    if not target:
+        none = np.zeros(0, np.int32)
+        return none, none, none
+    t, y, x = (np.concatenate(part).astype(np.int32) for part in (target, ny, nx))
+    return t, y, x
+
+
+def _step(along: np.ndarray, room: float) -> np.ndarray | None:
+    """A whole number of pixels along a line, at most what there is room for, that keeps to it."""
+    most = int(room - 2 * R - 2)
+    if most < FEWEST:
+        return None
+    lengths = np.arange(max(FEWEST, most // 2), most + 1)
+    steps = np.rint(lengths[:, None] * along).astype(int)
+    off = np.abs(steps[:, 0] * along[1] - steps[:, 1] * along[0])
+    return steps[int(np.argmin(off - 0.002 * lengths))]
