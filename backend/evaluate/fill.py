@@ -34,6 +34,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grow", type=int, default=5, help="px the exact mask is grown by")
     parser.add_argument("--text-and-people", action="store_true",
                         help="leave shadows and plates out of the hole")  # fmt: skip
+    parser.add_argument("--blind", metavar="PEER,OURS",
+                        help="write pairs of these two into OUT/blind, for viewers who must not "
+                        "know which is which (key.json does)")
+
+
+def save_pair(
+    folder: Path, stem: str, made: dict[str, np.ndarray], rng: np.random.Generator
+) -> list[str]:
+    """Writes what two systems made as STEM_A.png and STEM_B.png, in an order that chance gives,
+    and returns which is which: for viewers who must not know."""
+    names = [str(n) for n in rng.permutation(sorted(made))]
+    for letter, name in zip("AB", names, strict=True):
+        cv2.imwrite(str(folder / f"{stem}_{letter}.png"), made[name][..., ::-1])
+    return names
 
 
 def gmic(rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
@@ -159,23 +173,36 @@ def run(data: Path, args: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     small_rows: list[dict[str, Any]] = []
     pages: list[list[sheets.Tile]] = []
+    blind = args.blind.split(",") if args.blind else []
+    if blind and (args.out is None or len(blind) != 2 or not set(blind) <= set(fillers)):
+        raise BadInput(f"--blind wants two of {', '.join(fillers)}, and --out a folder.")
+    key: dict[str, list[str]] = {}
+    rng = np.random.default_rng(args.seed)
     for advert in adverts(data, args.limit):
         hole = advert.hole(args.grow, effects=not args.text_and_people)
         page: list[sheets.Tile] = [(advert.stem, advert.rgb), ("truth", advert.clean)]
         if not rows:  # the first call compiles or reads the compiled kernels
             for filler in (f for name, f in fillers.items() if name not in ("gmic", "telea")):
                 filler(advert.rgb[:160, :160], np.pad(np.full((16, 16), 255, np.uint8), 72))
+        results: dict[str, np.ndarray] = {}
         for name, filler in fillers.items():
             row, made = score(name, filler, advert, hole)
             rows.append(row)
+            results[name] = made
             page.append((f"{name} {row['psnr']:.1f} dB swd {row['swd']:.1f}", made))
         tables.print_table(advert.stem, rows[-len(fillers) :])
         pages.append(page)
+        if blind:
+            (args.out / "blind").mkdir(parents=True, exist_ok=True)
+            two = {name: results[name] for name in blind}
+            key[advert.stem] = save_pair(args.out / "blind", advert.stem, two, rng)
         small_rows += _small(fillers, advert, hole)
     total = summary(rows)
     tables.print_table("Fill, exact holes (psnr, ssim: higher is better; swd: lower)", total)
     if small_rows:
         tables.print_table(f"Holes of at most {SMALL} px", summary(small_rows))
+    if blind:
+        tables.save_json(args.out / "blind" / "key.json", key)
     if args.out:
         value = {"summary": total, "small": summary(small_rows), "adverts": rows}
         tables.save_json(args.out / "fill.json", value)

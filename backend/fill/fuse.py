@@ -3,7 +3,8 @@
 Near the rim, and for tones wider than a patch, a smooth continuation is nearer to the truth than
 anything copied from elsewhere; further in, detail can only be copied. So each octave of the copy
 fades in over its own wavelength from the rim, and the widest octaves count only in part. Fine
-grain beside which nothing happens is drawn a little softer: it never matches anyway.
+grain beside which nothing happens is drawn a little softer: it never matches anyway. Nor does the
+finest detail of a busy texture deep in the hole.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from backend.fill.smooth import membrane
 from backend.values import Control
 
+TINY = 1e-12
 SMALL = 160  # px, longer side of the picture in which it is asked where colours mix
 
 
@@ -24,7 +26,9 @@ class Shares:
     """`octaves`: how much of the copy stays in the Laplacian octaves, finest first, the last is
     all that is wider. `fade`: px from the rim, doubled each octave, over which it comes in.
     `grain`: deviation, in [0, 1] colour, of detail of which half of the part above `least` stays;
-    only the first three octaves. `most`: a colour that far from what is wished moves half of
+    only the first three octaves. `fine`: how much of the finest octave stays where its deviation
+    is well above `busy`, beyond the second distance `deep` from the rim; before the first, all.
+    `most`: a colour that far from what is wished moves half of
     the way, one further off less: there is an edge, and some of each would be a haze. `mixed`:
     deviation of the rim's colours, as they reach a place, at which the continuation counts half:
     a mean of red and grey would tint what was copied well."""
@@ -33,6 +37,9 @@ class Shares:
     fade: float = 1.5
     grain: float = 1.0 / 255
     least: float = 0.5
+    fine: float = 0.5
+    busy: float = 3.0 / 255
+    deep: tuple[float, float] = (4.0, 24.0)
     most: float = 0.12
     mixed: float = 0.17
 
@@ -66,9 +73,13 @@ def fuse(
             wider = cv2.pyrDown(band)
             band = band - cv2.pyrUp(wider, dstsize=(band.shape[1], band.shape[0]))
         gain = share * (1 - np.exp(-depth / (shares.fade * 2**octave)))
-        if octave < 3 and shares.grain > 0:
+        if octave < 3:
             power = cv2.blur((band * band).mean(2), (9, 9))
-            gain *= shares.least + (1 - shares.least) * power / (power + shares.grain**2)
+            gain *= shares.least + (1 - shares.least) * power / (power + shares.grain**2 + TINY)
+            if octave == 0:
+                near, far = shares.deep
+                inner = np.clip((depth - near) / (far - near), 0, 1)
+                gain *= 1 - (1 - shares.fine) * inner * power / (power + shares.busy**2)
         gain += (1 - gain) * sure
         bands.append(band * gain[..., None].astype(np.float32))
         if wider is not None:

@@ -16,9 +16,10 @@ import numpy as np
 
 from backend.fill.patch_kernels import R
 
-NEAR = 12.0  # px: how close to the hole a segment must end
-SHORTEST = 16.0  # px of a segment that is looked at
-SHORTEST_BOTH = 48.0  # px of both known parts together
+MARGIN, MOST_PIXELS = 500, 4_000_000  # px around the hole in which edges are looked for; a larger
+# picture is looked at smaller
+NEAR = 16.0  # px: how close to the hole a segment must end
+SHORTEST, SHORTEST_BOTH = 10.0, 30.0  # px of a segment, and of both known parts together
 TURN, OFF = 2.0, 1.6  # degrees and px by which the two parts may miss each other
 SIDE, ALONG = (2.0, 5.0), 16.0  # px: where the colours beside an edge are looked at
 ALIKE, CONTRAST = 0.12, 0.05  # of colours in [0, 1]: most on one side, least between both
@@ -52,7 +53,7 @@ class _End:
 
 def gaps(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray) -> list[Gap]:
     """The edges that the hole interrupts. rgb: H×W×3 float32 in [0, 1]; hole, known: H×W bool."""
-    if not known.any():
+    if not known.any() or not hole.any():
         return []
     clear = cv2.erode(known.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     away = np.asarray(cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5))
@@ -77,36 +78,51 @@ def gaps(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray) -> list[Gap]:
 def _ends(
     rgb: np.ndarray, hole: np.ndarray, clear: np.ndarray, away: np.ndarray
 ) -> list[_End]:
-    grey = np.rint(255 * np.clip(rgb @ np.array([0.299, 0.587, 0.114], np.float32), 0, 1))
-    found = cv2.createLineSegmentDetector().detect(grey.astype(np.uint8))[0]
     result = []
     height, width = hole.shape
-    for x0, y0, x1, y1 in [] if found is None else found.reshape(-1, 4):
-        a, b = np.array([x0, y0]), np.array([x1, y1])
-        long = float(np.hypot(*(b - a)))
-        if long < SHORTEST:
+    found = _segments(rgb, hole)
+    both = np.concatenate([found, found[:, [2, 3, 0, 1]]])
+    long = np.hypot(*(both[:, 2:] - both[:, :2]).T)
+    near = away[_at(both[:, 2:], hole.shape)] <= NEAR
+    for segment in both[near & (long >= SHORTEST)]:
+        start, stop = segment[:2], segment[2:]
+        along = (stop - start) / np.hypot(*(stop - start))
+        steps = start + along * np.arange(int(np.hypot(*(stop - start))) + 1)[:, None]
+        inside = clear[_at(steps, clear.shape)]
+        if not inside.any():
             continue
-        for start, stop in ((a, b), (b, a)):
-            along = (stop - start) / long
-            steps = start + along * np.arange(int(long) + 1)[:, None]
-            inside = clear[_at(steps, clear.shape)]
-            last = int(np.flatnonzero(inside)[-1]) if inside.any() else -1
-            first = last
-            while first > 0 and inside[first - 1]:
-                first -= 1
-            if last - first < SHORTEST:
-                continue
-            end = steps[last]
-            ahead = end + along * np.arange(1, int(NEAR) + 8)[:, None]
-            ok = ((ahead >= 0) & (ahead <= [width - 1, height - 1])).all(1)
-            if away[_at(end[None], away.shape)][0] > NEAR or not ok.all():
-                continue
-            if not hole[_at(ahead[-4:], hole.shape)].all():
-                continue
-            sides = _sides(rgb, clear, end, along, min(ALONG, last - first))
-            if sides is not None:
-                result.append(_End(end, along, float(last - first), *sides))
+        last = int(np.flatnonzero(inside)[-1])
+        gone = np.flatnonzero(~inside[:last])
+        long = float(last - (gone[-1] + 1 if len(gone) else 0))
+        end = steps[last]
+        ahead = end + along * np.arange(1, int(NEAR) + 8)[:, None]
+        ok = ((ahead >= 0) & (ahead <= [width - 1, height - 1])).all()
+        if long < SHORTEST or not ok or away[_at(end[None], away.shape)][0] > NEAR:
+            continue
+        if not hole[_at(ahead[-4:], hole.shape)].all():
+            continue
+        sides = _sides(rgb, clear, end, along, min(ALONG, long))
+        if sides is not None:
+            result.append(_End(end, along, long, *sides))
     return result
+
+
+def _segments(rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """N×4 x0, y0, x1, y1 of the straight edges of the picture around the hole."""
+    rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
+    top, left = max(0, rows[0] - MARGIN), max(0, columns[0] - MARGIN)
+    part = rgb[top : rows[-1] + MARGIN, left : columns[-1] + MARGIN]
+    grey = np.clip(part @ np.array([0.299, 0.587, 0.114], np.float32), 0, 1)
+    times = int(np.ceil(np.sqrt(grey.size / MOST_PIXELS)))
+    if times > 1:
+        size = (max(1, grey.shape[1] // times), max(1, grey.shape[0] // times))
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    eight = np.rint(255 * grey).astype(np.uint8)
+    found = cv2.createLineSegmentDetector().detect(eight)[0]
+    if found is None:
+        return np.zeros((0, 4))
+    scale = np.array([part.shape[1] / grey.shape[1], part.shape[0] / grey.shape[0]] * 2)
+    return (found.reshape(-1, 4) + 0.5) * scale - 0.5 + [left, top, left, top]
 
 
 def _at(points: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -32,7 +32,8 @@ class Settings:
     sideways (for thin holes up to twice that). `guide`: weight of the expected tone against
     colour. `again`: surcharge on a source for each time more than once that it is copied, so that
     no wave is stamped in a row (occurrences: Kaspar et al. 2015). `unexplained`: what a match may
-    leave open of the rim's pattern before it is not trusted at all. `pull`, `step`: see
+    leave open of the rim's pattern before it is not trusted at all. `led`: whether edges are
+    continued along their line (see lines.gaps). `pull`, `step`: see
     poisson.blend. `shares`: see fuse.fuse."""
 
     gain: float = 3.0
@@ -50,6 +51,7 @@ class Settings:
     guide: float = 4.0
     again: float = 0.3
     unexplained: float = 0.4
+    led: bool = True
     pull: float = 0.001
     step: float = 0.12
     shares: Shares = Shares()
@@ -63,7 +65,6 @@ class Field:
         count = len(level.ys)
         self.ny, self.nx = np.zeros(count, np.int32), np.zeros(count, np.int32)
         self.dist = np.zeros(count, np.float32)
-        self.shifts = np.zeros((0, 2), np.int32)
         self.used = np.zeros(level.tmap.shape, np.float32)
         self.given = np.zeros(count, np.uint8)
         self.given[level.led[0]] = 1
@@ -156,7 +157,7 @@ class Field:
             radius = reach
         self._each(len(self.ny), lambda a, b: pk.search(
             v.feat, CHANNELS, v.tone, self.used, v.valid, v.tmap, v.ys, v.xs, old_y, old_x,
-            self.ny, self.nx, self.dist, self.given, self.shifts, *self.far, a, b, step, tries, radius, seed))
+            self.ny, self.nx, self.dist, self.given, *self.far, a, b, step, tries, radius, seed))
 
     def weights(self) -> np.ndarray:
         """How much each target's vote counts: good matches, and patches near the known area."""

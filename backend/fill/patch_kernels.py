@@ -72,13 +72,13 @@ def measure(feat, channels, tone, used, ys, xs, ny, nx, dist, lift, aside, start
 
 @kernel
 def search(
-    feat, channels, tone, used, valid, tmap, ys, xs, old_y, old_x, ny, nx, dist, given, shifts,
-    lift, aside, start, stop, step, tries, radius, seed,
+    feat, channels, tone, used, valid, tmap, ys, xs, old_y, old_x, ny, nx, dist, given, lift, aside,
+    start, stop, step, tries, radius, seed,
 ):
     """One sweep over targets [start, stop): propagation from the neighbours already swept
-    (`step` +1: from above and left, -1: from below and right), some frequent shifts, and a
-    random search around the best whose radius halves. Targets whose match is `given` keep it. Neighbours of other slices are read from
-    the matches before the sweep, so slices do not depend on each other's speed."""
+    (`step` +1: from above and left, -1: from below and right) and a random search around the
+    best whose radius halves. Targets whose match is `given` keep it. Neighbours of other slices
+    are read from the matches before the sweep, so slices do not depend on each other's speed."""
     height, width = valid.shape
     n = stop - start
     for i in range(n):
@@ -102,14 +102,6 @@ def search(
                         if d < best:
                             by, bx, best = cy, cx, d
         state = mix(np.uint64(t) + np.uint64(seed) * np.uint64(1000003))
-        for _ in range(min(2, len(shifts))):
-            state = mix(state)
-            s = int(state % np.uint64(len(shifts)))
-            cy, cx = y + shifts[s, 0], x + shifts[s, 1]
-            if 0 <= cy < height and 0 <= cx < width and valid[cy, cx]:
-                d = cost(feat, channels, tone, used, y, x, cy, cx, best, lift, aside)
-                if d < best:
-                    by, bx, best = cy, cx, d
         reach = radius
         for _ in range(tries):
             if reach < 1:

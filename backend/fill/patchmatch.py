@@ -5,6 +5,7 @@ neighbours by PatchMatch (Barnes et al. 2009), seams joined as by Perez et al. (
 the dearer the further away they lie, above all up or down: this continues rooflines, horizons
 and rows of windows, and keeps the light of the place. The tone that a membrane expects (smooth.py)
 guides which patches are copied, and takes over from them where it predicts better (fuse.py).
+Edges that the hole interrupts are continued first (lines.py).
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ class PatchMatchFill:
         inside = hole > 0
         seen = ~inside if known is None else (known > 0) & ~inside
         result = rgb.astype(np.float32, copy=True)
-        levels = build(result, inside, seen, self.settings.gain, control, self.settings.guide)
+        led = self.settings.led and start is None  # a start has lines of its own
+        levels = build(
+            result, inside, seen, self.settings.gain, control, self.settings.guide, led
+        )
         if not len(levels[0].sources):
             control.note(
                 "Too little known background for PatchMatch: a hole was filled smoothly by Telea."

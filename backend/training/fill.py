@@ -122,6 +122,8 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings.of("fill-pconv", args, weight_decay=1e-4, **rate)
     weights = settings.out / f"{settings.name}.safetensors"
     anew = args.resume and args.on_smooth and not adds_to_smooth(weights)
+    if anew:  # the rest of the state is another net's
+        weights.with_suffix(".state.pt").unlink(missing_ok=True)
     trainer = Trainer(net, settings, lambda *_: (torch.zeros(()), {}), about)
     if anew:
         net.start_from_smooth()

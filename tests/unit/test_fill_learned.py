@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from backend.fill import lama, migan, pconv  # noqa: E402
-from backend.networks.pconv import SMALL, PartialConv2d, PConvUNet  # noqa: E402
+from backend.networks.pconv import SMALL, PartialConv2d, PConvUNet, smooth  # noqa: E402
 from backend.values import Control  # noqa: E402
 
 ENTRY = SimpleNamespace(name="stand-in")
@@ -235,6 +235,30 @@ def test_the_narrow_pconv_net_is_recognised_by_its_weights(tmp_path):
     rgb, hole = case(70, 130)
     made = model.fill(rgb, hole, Control())
     assert made.shape == rgb.shape and np.array_equal(made[hole == 0], rgb[hole == 0])
+
+
+def test_a_net_that_adds_to_a_smooth_fill_starts_as_that_fill(tmp_path):
+    from safetensors.torch import save_file
+
+    net = PConvUNet(SMALL, on_smooth=True).eval()
+    rgb = torch.rand(2, 3, 64, 128, generator=torch.Generator().manual_seed(3))
+    known = torch.ones(2, 1, 64, 128)
+    known[0, :, 20:50, 30:90] = 0
+    with torch.inference_mode():
+        made = net(rgb, known)
+    assert torch.equal(made, smooth(rgb, known)), "its last layer adds nothing yet"
+    assert torch.allclose(made[1], rgb[1]) and torch.allclose(made[0, :, :20], rgb[0, :, :20])
+    assert float(made[0, :, 20:50, 30:90].std()) < 0.5 * float(rgb[0].std())
+    ramp = torch.linspace(0, 1, 128).expand(2, 3, 64, 128)
+    off = (smooth(ramp * known, known) - ramp).abs().max()
+    assert float(off) < 0.25, "a slope of colour goes on through the hole"
+    path = tmp_path / "x.safetensors"
+    save_file({k: v.half() for k, v in net.state_dict().items() if v.is_floating_point()}, path)
+    model = pconv.load(ENTRY, {"x": path}, "cpu", Control())
+    picture, hole = case(70, 130)
+    filled = model.fill(picture, hole, Control())
+    assert np.array_equal(filled[hole == 0], picture[hole == 0])
+    assert not np.allclose(filled[hole > 0], 0.5, atol=0.02), "loaded as what it is"
 
 
 def test_pconv_refuses_other_weights(tmp_path):

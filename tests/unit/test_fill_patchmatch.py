@@ -198,6 +198,25 @@ def test_copied_detail_stays_deep_in_the_hole_and_its_tone_comes_from_the_rim():
     assert np.abs(trusted - copied).max() < 0.01
 
 
+def test_the_finest_detail_of_busy_texture_is_softer_deep_in_the_hole_only():
+    rng = np.random.default_rng(6)
+    noise = rng.normal(0, 1, (200, 200, 1)).astype(np.float32)
+    hole = hole_in((200, 200), (40, 40, 160, 160)) > 0
+
+    def left(deviation):
+        """Deviation of the finest octave in the middle and near the rim, against the copy's."""
+        copied = np.repeat(0.5 + deviation * noise, 3, 2)
+        made = fuse(copied.copy(), hole, ~hole, np.zeros((200, 200), np.float32), Shares(),
+                    Control())
+        fine = [p - cv2.pyrUp(cv2.pyrDown(p)) for p in (made, copied)]
+        parts = np.s_[80:120, 80:120], np.s_[46:48, 50:150]
+        return [float(fine[0][part].std() / fine[1][part].std()) for part in parts]
+
+    middle, rim = left(0.04)
+    assert 0.45 < middle < 0.65 and rim > 0.8
+    assert left(0.004)[0] > 0.6, "grain is not busy"
+
+
 def test_a_strong_edge_in_the_copy_gets_no_glow():
     """A bright block deep in the hole, which nothing at the rim foretells."""
     copied = np.full((240, 240, 3), 0.3, np.float32)

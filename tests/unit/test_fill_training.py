@@ -13,12 +13,13 @@ import pytest
 pytest.importorskip("torch")
 
 import torch  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
 
 from backend.fill.pconv import load  # noqa: E402
 from backend.models import catalogue  # noqa: E402
 from backend.training import fill_losses, imagenet  # noqa: E402
 from backend.training.__main__ import main  # noqa: E402
-from backend.training.fill import PHOTOS  # noqa: E402
+from backend.training.fill import PHOTOS, adds_to_smooth  # noqa: E402
 from backend.training.fill_masks import SILHOUETTES  # noqa: E402
 from backend.values import Control  # noqa: E402
 
@@ -98,6 +99,26 @@ def test_trained_weights_fill(sets: Path, tmp_path: Path) -> None:
     assert filled.shape == picture.shape and np.isfinite(filled).all()
     assert (filled[hole == 0] == picture[hole == 0]).all()
     assert not (filled[hole > 0] == picture[hole > 0]).all(), "the network's own pixels"
+
+
+def test_older_weights_go_on_as_what_is_added_to_a_smooth_fill(sets: Path, tmp_path: Path) -> None:
+    arguments = ["fill", "--small", "--data", str(sets), "--out", str(tmp_path), "--seed", "3"]
+    arguments += ["--side", "64", "--batch", "2", "--device", "cpu", "--on-smooth"]
+    assert main([*arguments[:-1], "--steps", "1"]) == 0
+    weights = next(tmp_path.glob("*.safetensors"))
+    before = load_file(weights)
+    assert not adds_to_smooth(weights)
+    assert main([*arguments, "--resume", "--steps", "1"]) == 0  # no step more: the start itself
+    after = load_file(weights)
+    assert adds_to_smooth(weights) and not any(after[k].any() for k in after if "up.5.conv" in k)
+    assert torch.equal(before["down.0.conv.conv.weight"], after["down.0.conv.conv.weight"])
+    (tmp_path / "fill-pconv.state.pt").unlink()
+    assert main([*arguments, "--resume", "--steps", "3"]) == 0
+    trained = load_file(weights)
+    assert any(trained[k].any() for k in trained if "up.5.conv" in k), "goes on, not anew"
+    assert main([*arguments, "--resume", "--steps", "3"]) == 0
+    again = load_file(weights)
+    assert any(again[k].any() for k in again if "up.5.conv" in k), "not set to 0 twice"
 
 
 def test_a_side_that_does_not_fit_the_net_is_told(

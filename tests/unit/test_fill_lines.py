@@ -1,0 +1,111 @@
+"""Edges that a hole interrupts: which are found, and how they are continued."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from backend.fill import lines
+from backend.fill.matches import Settings
+from backend.fill.patchmatch import PatchMatchFill
+from backend.fill.pyramid import build
+from backend.values import Control
+
+RED, GREY, BLUE = (0.75, 0.2, 0.2), (0.55, 0.55, 0.5), (0.2, 0.3, 0.8)
+SLOPE = 0.25  # of the edge: x = 120 + SLOPE·(y - 100)
+
+
+def picture(below: tuple[float, float, float] = GREY) -> np.ndarray:
+    """200×240×3: red left of a slanted edge, grey right of it (`below` in the lower half)."""
+    y, x = np.mgrid[:200, :240]
+    rgb = np.full((200, 240, 3), GREY, np.float32)
+    rgb[y > 100] = below
+    rgb[x < 120 + SLOPE * (y - 100)] = RED
+    noise = np.random.default_rng(0).normal(0, 0.03, rgb.shape)
+    return np.clip(cv2.GaussianBlur(rgb, (0, 0), 0.6) + noise, 0, 1).astype(np.float32)
+
+
+def blob() -> np.ndarray:
+    """200×240 bool: an uneven hole over the middle of the edge."""
+    hole = np.zeros((200, 240), np.uint8)
+    cv2.circle(hole, (118, 95), 34, (1,), -1)
+    cv2.circle(hole, (140, 120), 22, (1,), -1)
+    return hole > 0
+
+
+def off_line(point: np.ndarray) -> float:
+    return abs(float(point[0] - 120 - SLOPE * (point[1] - 100)))
+
+
+def test_an_edge_that_goes_on_behind_the_hole_is_found_once() -> None:
+    hole = blob()
+    rgb = picture()
+    rgb[hole] = (0, 1, 0)
+    found = lines.gaps(rgb, hole, ~hole)
+    assert len(found) == 1
+    assert off_line(found[0].start) < 2 and off_line(found[0].stop) < 2
+    assert min(found[0].before, found[0].behind) > 20
+    assert {bool(p[1] < 100) for p in (found[0].start, found[0].stop)} == {True, False}
+
+
+@pytest.mark.parametrize("what", ["other colours", "no edge", "nothing known", "no hole"])
+def test_what_is_no_interrupted_edge_is_left(what: str) -> None:
+    hole, rgb = blob(), picture(BLUE if what == "other colours" else GREY)
+    known = ~hole
+    if what == "no edge":
+        rgb[120:] = GREY
+    elif what == "nothing known":
+        known[:] = False
+    elif what == "no hole":
+        hole[:] = False
+    assert lines.gaps(rgb, hole, known) == []
+
+
+def test_of_two_edges_that_would_cross_one_is_taken() -> None:
+    y, x = np.mgrid[:200, :200]
+    rgb = np.full((200, 200, 3), 0.5, np.float32)
+    for d in (x - y, x + y - 199):
+        rgb[np.abs(d) < 5] = 0.9
+    hole = np.hypot(x - 100, y - 100) < 40
+    found = lines.gaps(rgb, hole, ~hole)
+    turns = {bool((g.stop - g.start).prod() > 0) for g in found}
+    assert found and len(turns) == 1, "all along one bar, none across it"
+
+
+def test_sources_lie_on_the_line_and_are_known() -> None:
+    hole, rgb = blob(), picture()
+    rgb[hole] = 0
+    levels = build(rgb, hole, ~hole, 3.0, Control(), 4.0)
+    targets, ny, nx = levels[0].led
+    assert len(targets) > 200
+    v = levels[0]
+    assert v.valid[ny, nx].all(), "whole patches that are known"
+    for y, x, ty, tx in zip(ny, nx, v.ys[targets], v.xs[targets], strict=True):
+        moved = np.array([x - tx, y - ty], float)
+        across = moved @ np.array([1, -SLOPE]) / np.hypot(1, SLOPE)
+        assert abs(across) < 1, "moved along the line"
+    assert not len(build(rgb, hole, ~hole, 3.0, Control(), 4.0, led=False)[0].led[0])
+
+
+def test_the_edge_is_straight_in_the_fill() -> None:
+    hole, rgb = blob(), picture()
+    damaged = rgb.copy()
+    damaged[hole] = (0, 1, 0)
+
+    def missed(settings: Settings) -> float:
+        filled = PatchMatchFill(settings=settings).fill(
+            damaged, hole.astype(np.uint8) * 255, Control())
+        assert np.array_equal(filled[~hole], rgb[~hole])
+        wrong = (filled[..., 0] - filled[..., 2] > 0.3) != (rgb[..., 0] - rgb[..., 2] > 0.3)
+        return float(cv2.blur(wrong.astype(np.float32), (3, 3))[hole].mean())
+
+    led = missed(Settings())
+    assert led < 0.01, "less than a pixel beside the line"
+    assert led <= missed(Settings(led=False))
+
+
+def test_a_start_of_its_own_is_not_led(monkeypatch: pytest.MonkeyPatch) -> None:
+    hole, rgb = blob(), picture()
+    monkeypatch.setattr("backend.fill.pyramid.gaps", lambda *_: pytest.fail("looked for edges"))
+    PatchMatchFill().fill(rgb, hole.astype(np.uint8) * 255, Control(), start=rgb, scale=0.25)
