@@ -9,11 +9,13 @@ finest detail of a busy texture deep in the hole.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from backend.fill.lines import Gap, walls
 from backend.fill.smooth import membrane
 from backend.values import Control
 
@@ -46,11 +48,12 @@ class Shares:
 
 def fuse(
     copied: np.ndarray, hole: np.ndarray, known: np.ndarray, trust: np.ndarray, shares: Shares,
-    control: Control,
+    control: Control, edges: Sequence[Gap] = (),
 ) -> np.ndarray:
     """copied: H×W×3 float32, the hole (H×W bool) filled with copied detail; known: H×W bool, what
-    may be looked at; trust: H×W float32, 1 where the copy is as good as seen. Changes the
-    hole of `copied` in place and returns it. Raises Cancelled."""
+    may be looked at; trust: H×W float32, 1 where the copy is as good as seen; edges: those
+    that go on through the hole. Changes the hole of `copied` in place and returns it. Raises
+    Cancelled."""
     rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
     if not rows.size:
         return copied
@@ -60,7 +63,9 @@ def fuse(
     part, inside = copied[box], hole[box]
     if not known[box].any():
         return copied
-    smooth = membrane(np.ascontiguousarray(part), known[box], control)
+    corner = box[1].start, box[0].start
+    wall = walls(edges, 1.0, corner, inside.shape)
+    smooth = membrane(np.ascontiguousarray(part), known[box], control, wall=wall)
     band = np.where(inside[..., None], part - smooth, np.float32(0))
     edge = np.pad(inside, 1, mode="edge").astype(np.uint8)
     depth = np.asarray(cv2.distanceTransform(edge, cv2.DIST_L2, 5)[1:-1, 1:-1])

@@ -24,7 +24,9 @@ TURN, OFF = 2.0, 1.6  # degrees and px by which the two parts may miss each othe
 SIDE, ALONG = (2.0, 5.0), 16.0  # px: where the colours beside an edge are looked at
 ALIKE, CONTRAST = 0.12, 0.05  # of colours in [0, 1]: most on one side, least between both
 INSIDE = 0.8  # share of the gap that must be hole
+LONG, TO_BORDER = 120.0, 0.5  # px, and the gap in known lengths: an edge that leaves the picture
 BAND = 3.0  # px on each side of the line that are copied along it
+NEAREST = 24.0  # px of a level: sources along a line may lie as far away
 FEWEST = 4  # px of source that there must be at a level
 
 
@@ -64,6 +66,10 @@ def gaps(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray) -> list[Gap]:
             off = _missed(a, b, hole)
             if off is not None:
                 pairs.append((off / min(a.length, b.length), a, b))
+    for a in ends:
+        stop = _to_border(a, hole)
+        if stop is not None:  # after all that are known on both sides
+            pairs.append((np.inf, a, _End(stop, -a.into, 0.0, a.right, a.left)))
     taken: list[Gap] = []
     used: set[int] = set()
     for _, a, b in sorted(pairs, key=lambda p: p[0]):
@@ -169,6 +175,20 @@ def _missed(a: _End, b: _End, hole: np.ndarray) -> float | None:
     return off if hole[_at(steps, hole.shape)].mean() > INSIDE else None
 
 
+def _to_border(end: _End, hole: np.ndarray) -> np.ndarray | None:
+    """Where a long edge leaves the picture inside the hole, soon after it ends; else None."""
+    if end.length < LONG:
+        return None
+    height, width = hole.shape
+    steps = end.at + end.into * np.arange(TO_BORDER * end.length)[:, None]
+    outside = ((steps < 0) | (steps > [width - 1, height - 1])).any(1)
+    first = int(np.argmax(outside))
+    if not outside.any() or first < 2 * R:
+        return None
+    inside = hole[_at(steps[:first], hole.shape)]
+    return steps[first - 1] if inside.mean() > INSIDE and inside[-4:].all() else None
+
+
 def _cross(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> bool:
     """Whether two stretches cross."""
 
@@ -176,6 +196,20 @@ def _cross(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> bool:
         return float((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]))
 
     return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+
+
+def walls(
+    found: Sequence[Gap], scale: float, at: tuple[int, int], shape: tuple[int, ...]
+) -> np.ndarray | None:
+    """h×w uint8: the missing parts of edges in a part of a picture, scaled by `scale`, whose upper
+    left corner is `at` (x, y), as lines that no colour crosses; None where there are none."""
+    if not found:
+        return None
+    drawn = np.zeros(shape[:2], np.uint8)
+    for gap in found:
+        ends = [np.rint((p + 0.5) * scale - 0.5 - at).astype(int) for p in (gap.start, gap.stop)]
+        cv2.line(drawn, ends[0].tolist(), ends[1].tolist(), 1)
+    return drawn
 
 
 def follow(
@@ -199,11 +233,11 @@ def follow(
         rooms = gap.before * scale, gap.behind * scale
         for first, sign, room in ((True, -1, rooms[0]), (False, 1, rooms[1])):
             other = rooms[1] if first else rooms[0]
-            step = _step(along * sign, room)
+            step = _step(along * sign, min(room, _far(long)))
             if step is None:
                 continue
             # each half from the end that is nearer, all from one where the other has no room
-            half = long / 2 if _step(-along * sign, other) is not None else long
+            half = long / 2 if _step(-along * sign, min(other, _far(long))) is not None else long
             way = at if first else long - at
             chosen = np.flatnonzero(near & (way <= half))
             times = np.floor((way[chosen] + R + 2) / np.hypot(*step)).astype(int) + 1
@@ -221,6 +255,11 @@ def follow(
         return none, none, none
     t, y, x = (np.concatenate(part).astype(np.int32) for part in (target, ny, nx))
     return t, y, x
+
+
+def _far(long: float) -> float:
+    """How far from a gap of this length its sources may lie: near ones have its light."""
+    return max(0.75 * long, NEAREST) + 2 * R + 2
 
 
 def _step(along: np.ndarray, room: float) -> np.ndarray | None:

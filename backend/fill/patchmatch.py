@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from backend.fill.fuse import fuse
+from backend.fill.lines import gaps
 from backend.fill.matches import Field, Settings
 from backend.fill.opencv import OpenCVFill
 from backend.fill.pyramid import Level, build
@@ -43,8 +44,9 @@ class PatchMatchFill:
         seen = ~inside if known is None else (known > 0) & ~inside
         result = rgb.astype(np.float32, copy=True)
         led = self.settings.led and start is None  # a start has lines of its own
+        edges = gaps(result, inside, seen) if led else []
         levels = build(
-            result, inside, seen, self.settings.gain, control, self.settings.guide, led
+            result, inside, seen, self.settings.gain, control, self.settings.guide, edges
         )
         if not len(levels[0].sources):
             control.note(
@@ -70,7 +72,7 @@ class PatchMatchFill:
         field.copy(result)
         trust = field.trust()
         del field, levels  # the features of a large picture are not needed any more
-        return fuse(result, inside, seen, trust, self.settings.shares, control)
+        return fuse(result, inside, seen, trust, self.settings.shares, control, edges)
 
     def _steps(self, index: int, count: int) -> int:
         fine, coarse = self.settings.em_fine, self.settings.em_coarse

@@ -3,12 +3,13 @@ the tones that guide the search."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
-from backend.fill.lines import follow, gaps
+from backend.fill.lines import Gap, follow, walls
 from backend.fill.patch_kernels import R
 from backend.fill.smooth import membrane
 from backend.values import Control
@@ -111,14 +112,14 @@ def make_level(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, gain: float
 
 def build(
     rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, gain: float, control: Control,
-    guide: float = 0.0, led: bool = True, most: int = 8,
+    guide: float = 0.0, edges: Sequence[Gap] = (), most: int = 8,
 ) -> list[Level]:
     """Finest level first. Stops when the hole is about as thick as a patch or the picture as
-    small as a few patches, and never where no source patch would be left. `guide`: see `tones`."""
+    small as a few patches, and never where no source patch would be left. `guide`: see `tones`;
+    `edges`: those that go on through the hole."""
     weight, cover = known.astype(np.float32), hole.astype(np.float32)
     levels: list[Level] = []
     near = 1.0
-    edges = gaps(rgb, hole, known) if led else []
     while len(levels) < most:
         control.check()
         mask = cover > 0.5
@@ -137,11 +138,11 @@ def build(
         if min(mask.shape) < 32 or thick < 3.0:
             break
         rgb, weight, cover = halve(rgb, weight, cover)
-    tones(levels, guide, control)
+    tones(levels, guide, edges, control)
     return levels
 
 
-def tones(levels: list[Level], guide: float, control: Control) -> None:
+def tones(levels: list[Level], guide: float, edges: Sequence[Gap], control: Control) -> None:
     """Gives each level the colours that guide its search, all from the level TONE: the mean
     around every known place, and what a membrane expects in the hole. A source whose
     surroundings have another tone than is expected at the target costs more."""
@@ -151,7 +152,8 @@ def tones(levels: list[Level], guide: float, control: Control) -> None:
     weight = cv2.GaussianBlur(known.astype(np.float32), (0, 0), SPREAD)
     around = cv2.GaussianBlur(rgb * known[..., None], (0, 0), SPREAD)
     around /= np.maximum(weight, 1e-3)[..., None]
-    wanted = membrane(np.ascontiguousarray(rgb), known, control)
+    wall = walls(edges, 0.5 ** min(TONE, len(levels) - 1), (0, 0), known.shape)
+    wanted = membrane(np.ascontiguousarray(rgb), known, control, wall=wall)
     wanted = cv2.GaussianBlur(wanted, (0, 0), SPREAD)
     wide_mean = cv2.GaussianBlur(wanted, (0, 0), 2 * SPREAD)
     spread = cv2.GaussianBlur(wanted * wanted, (0, 0), 2 * SPREAD) - wide_mean * wide_mean

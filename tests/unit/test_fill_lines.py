@@ -62,6 +62,22 @@ def test_what_is_no_interrupted_edge_is_left(what: str) -> None:
     assert lines.gaps(rgb, hole, known) == []
 
 
+@pytest.mark.parametrize("tall, found", [(40, 1), (120, 0)])
+def test_a_long_edge_leaves_the_picture_where_the_border_is_near(tall: int, found: int) -> None:
+    rgb = np.full((240, 200, 3), GREY, np.float32)
+    rgb[:, :90] = RED
+    hole = np.zeros((240, 200), bool)
+    hole[240 - tall :, 50:150] = True
+    rgb[hole] = (0, 1, 0)
+    gaps = lines.gaps(rgb, hole, ~hole)
+    assert len(gaps) == found
+    for gap in gaps:
+        assert abs(gap.stop[0] - 90) < 2 and gap.stop[1] > 237 and gap.behind == 0
+        filled = PatchMatchFill().fill(rgb, hole.astype(np.uint8) * 255, Control())
+        red = filled[..., 0] - filled[..., 2] > 0.3
+        assert (red[200:, 50:150].sum(1) == 40).all(), "straight to the border"
+
+
 def test_of_two_edges_that_would_cross_one_is_taken() -> None:
     y, x = np.mgrid[:200, :200]
     rgb = np.full((200, 200, 3), 0.5, np.float32)
@@ -76,7 +92,8 @@ def test_of_two_edges_that_would_cross_one_is_taken() -> None:
 def test_sources_lie_on_the_line_and_are_known() -> None:
     hole, rgb = blob(), picture()
     rgb[hole] = 0
-    levels = build(rgb, hole, ~hole, 3.0, Control(), 4.0)
+    edges = lines.gaps(rgb, hole, ~hole)
+    levels = build(rgb, hole, ~hole, 3.0, Control(), 4.0, edges)
     targets, ny, nx = levels[0].led
     assert len(targets) > 200
     v = levels[0]
@@ -85,7 +102,7 @@ def test_sources_lie_on_the_line_and_are_known() -> None:
         moved = np.array([x - tx, y - ty], float)
         across = moved @ np.array([1, -SLOPE]) / np.hypot(1, SLOPE)
         assert abs(across) < 1, "moved along the line"
-    assert not len(build(rgb, hole, ~hole, 3.0, Control(), 4.0, led=False)[0].led[0])
+    assert not len(build(rgb, hole, ~hole, 3.0, Control(), 4.0)[0].led[0])
 
 
 def test_the_edge_is_straight_in_the_fill() -> None:
@@ -107,5 +124,5 @@ def test_the_edge_is_straight_in_the_fill() -> None:
 
 def test_a_start_of_its_own_is_not_led(monkeypatch: pytest.MonkeyPatch) -> None:
     hole, rgb = blob(), picture()
-    monkeypatch.setattr("backend.fill.pyramid.gaps", lambda *_: pytest.fail("looked for edges"))
+    monkeypatch.setattr("backend.fill.patchmatch.gaps", lambda *_: pytest.fail("looked for edges"))
     PatchMatchFill().fill(rgb, hole.astype(np.uint8) * 255, Control(), start=rgb, scale=0.25)
