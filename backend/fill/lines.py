@@ -23,6 +23,8 @@ SHORTEST, SHORTEST_BOTH = 10.0, 30.0  # px of a segment, and of both known parts
 TURN, OFF = 2.0, 1.6  # degrees and px by which the two parts may miss each other
 SIDE, ALONG = (2.0, 5.0), 16.0  # px: where the colours beside an edge are looked at
 ALIKE, CONTRAST = 0.12, 0.05  # of colours in [0, 1]: most on one side, least between both
+ONE_ALIKE = 80.0  # px of both known parts, if the colours are alike on one side only, as where
+# the sea goes on before another shore
 INSIDE = 0.8  # share of the gap that must be hole
 LONG, TO_BORDER = 120.0, 0.5  # px, and the gap in known lengths: an edge that leaves the picture
 BAND = 3.0  # px on each side of the line that are copied along it
@@ -158,7 +160,8 @@ def _missed(a: _End, b: _End, hole: np.ndarray) -> float | None:
     """By how many px two ends miss each other's line; None where they are no pair."""
     if a.length + b.length < SHORTEST_BOTH:
         return None
-    if np.abs(a.left - b.right).max() > ALIKE or np.abs(a.right - b.left).max() > ALIKE:
+    other = np.abs(a.left - b.right).max() > ALIKE, np.abs(a.right - b.left).max() > ALIKE
+    if all(other) or (any(other) and a.length + b.length < ONE_ALIKE):
         return None
     if a.into @ b.into > -np.cos(np.deg2rad(TURN)):
         return None

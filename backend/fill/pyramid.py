@@ -17,6 +17,7 @@ from backend.values import Control
 TONE = 3  # the level whose colours guide all
 SPREAD = 2.0  # px of that level
 UNSURE = 0.03  # deviation of the expected tone at which it counts half
+NOBODY = np.zeros(0, np.int32)
 THIN = 20.0  # px deep: holes that are thinner lean more on what is close to them
 TEXTURE = 2  # feature planes after R, G, B: local mean of |d/dx| and |d/dy| (Newson et al. 2017)
 
@@ -46,7 +47,7 @@ class Level:
     tone: np.ndarray = field(repr=False)
     near: float = 1.0
     led: tuple[np.ndarray, np.ndarray, np.ndarray] = field(
-        default=(np.zeros(0, np.int32),) * 3, repr=False)
+        default_factory=lambda: (NOBODY, NOBODY, NOBODY), repr=False)
 
 
 def halve(

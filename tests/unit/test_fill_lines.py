@@ -12,7 +12,7 @@ from backend.fill.patchmatch import PatchMatchFill
 from backend.fill.pyramid import build
 from backend.values import Control
 
-RED, GREY, BLUE = (0.75, 0.2, 0.2), (0.55, 0.55, 0.5), (0.2, 0.3, 0.8)
+RED, GREY, BLUE = (0.75, 0.2, 0.2), (0.55, 0.55, 0.5), (0.05, 0.1, 0.4)
 SLOPE = 0.25  # of the edge: x = 120 + SLOPE·(y - 100)
 
 
@@ -51,15 +51,27 @@ def test_an_edge_that_goes_on_behind_the_hole_is_found_once() -> None:
 
 @pytest.mark.parametrize("what", ["other colours", "no edge", "nothing known", "no hole"])
 def test_what_is_no_interrupted_edge_is_left(what: str) -> None:
-    hole, rgb = blob(), picture(BLUE if what == "other colours" else GREY)
+    hole, rgb = blob(), picture()
     known = ~hole
-    if what == "no edge":
+    if what == "other colours":
+        rgb[100:] = 0.5 * rgb[100:, :, ::-1]
+    elif what == "no edge":
         rgb[120:] = GREY
     elif what == "nothing known":
         known[:] = False
     elif what == "no hole":
         hole[:] = False
     assert lines.gaps(rgb, hole, known) == []
+
+
+@pytest.mark.parametrize("tall, found", [(200, 1), (100, 0)])
+def test_a_long_edge_goes_on_between_other_colours_on_one_side(tall: int, found: int) -> None:
+    """As the sea's edge goes on before another shore; a short one proves less."""
+    first = 100 - tall // 2
+    y, x = np.mgrid[:200, :240]
+    hole, rgb = np.hypot(x - 120, y - 100) < 20, picture(BLUE)
+    hole, rgb = hole[first : first + tall], rgb[first : first + tall]
+    assert len(lines.gaps(rgb, hole, ~hole)) == found
 
 
 @pytest.mark.parametrize("tall, found", [(40, 1), (120, 0)])
