@@ -63,5 +63,5 @@ def load(entry: Any, files: dict[str, Path], device: str, control: Control) -> P
     gone = [k for k in missing.missing_keys if not k.endswith("num_batches_tracked")]
     if gone or missing.unexpected_keys:
         raise ValueError(f"these are not PConvUNet weights: {gone[:3]}")
-    about = Description(entry.name, device, 1, network.multiple_of, 160, 256, invents=True)
+    about = Description(entry.name, device, 1, network.multiple_of, 160, 512, invents=True)
     return PConvFill(network.to(device), about)
