@@ -16,7 +16,7 @@ import numpy as np
 
 from backend.fill.patch_kernels import R
 
-MARGIN, MOST_PIXELS = 500, 4_000_000  # px around the hole in which edges are looked for; a larger
+MARGIN, MOST_PIXELS = 250, 4_000_000  # px around the hole in which edges are looked for; a larger
 # picture is looked at smaller
 NEAR = 16.0  # px: how close to the hole a segment must end
 SHORTEST, SHORTEST_BOTH = 10.0, 30.0  # px of a segment, and of both known parts together
@@ -63,11 +63,10 @@ def gaps(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray) -> list[Gap]:
     away = np.asarray(cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5))
     ends = _ends(rgb, hole, clear, away)
     pairs = []
-    for i, a in enumerate(ends):
-        for b in ends[:i]:
-            off = _missed(a, b, hole)
-            if off is not None:
-                pairs.append((off / min(a.length, b.length), a, b))
+    for a, b in _facing(ends):
+        off = _missed(a, b, hole)
+        if off is not None:
+            pairs.append((off / min(a.length, b.length), a, b))
     for a in ends:
         stop = _to_border(a, hole)
         if stop is not None:  # after all that are known on both sides
@@ -91,8 +90,11 @@ def _ends(
     found = _segments(rgb, hole)
     both = np.concatenate([found, found[:, [2, 3, 0, 1]]])
     long = np.hypot(*(both[:, 2:] - both[:, :2]).T)
-    near = away[_at(both[:, 2:], hole.shape)] <= NEAR
-    for segment in both[near & (long >= SHORTEST)]:
+    near = (away[_at(both[:, 2:], hole.shape)] <= NEAR) & (long >= SHORTEST)
+    both, long = both[near], long[near]
+    along = (both[:, 2:] - both[:, :2]) / long[:, None]
+    further = [hole[_at(both[:, 2:] + d * along, hole.shape)] for d in (8, 16, 24)]
+    for segment in both[np.any(further, axis=0)]:
         start, stop = segment[:2], segment[2:]
         along = (stop - start) / np.hypot(*(stop - start))
         steps = start + along * np.arange(int(np.hypot(*(stop - start))) + 1)[:, None]
@@ -156,14 +158,24 @@ def _sides(
     return (left, right) if np.abs(left - right).max() > CONTRAST else None
 
 
+def _facing(ends: Sequence[_End]) -> list[tuple[_End, _End]]:
+    """The pairs that look into each other's direction, between like colours on one side at least:
+    few of all."""
+    if not ends:
+        return []
+    into, left, right = (np.array([getattr(e, n) for e in ends]) for n in ("into", "left", "right"))
+    alike = np.abs(left[:, None] - right[None]).max(2) <= ALIKE
+    facing = into @ into.T <= -np.cos(np.deg2rad(TURN))
+    first, second = np.nonzero(np.tril(facing & (alike | alike.T)))
+    return [(ends[i], ends[j]) for i, j in zip(first, second, strict=True)]
+
+
 def _missed(a: _End, b: _End, hole: np.ndarray) -> float | None:
     """By how many px two ends miss each other's line; None where they are no pair."""
     if a.length + b.length < SHORTEST_BOTH:
         return None
     other = np.abs(a.left - b.right).max() > ALIKE, np.abs(a.right - b.left).max() > ALIKE
     if all(other) or (any(other) and a.length + b.length < ONE_ALIKE):
-        return None
-    if a.into @ b.into > -np.cos(np.deg2rad(TURN)):
         return None
     way = b.at - a.at
     gap = float(way @ a.into)
@@ -216,23 +228,28 @@ def walls(
 
 
 def follow(
-    found: Sequence[Gap], scale: float, ys: np.ndarray, xs: np.ndarray, valid: np.ndarray
+    found: Sequence[Gap], scale: float, tmap: np.ndarray, valid: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which targets of a level lie on gaps, and the sources along the line that they copy.
 
-    found: gaps in px of the picture; `scale`: px of the level per px of the picture; ys, xs: the
-    targets, `valid` h×w the sources of the padded level. Returns (targets, their ny, nx).
+    found: gaps in px of the picture; `scale`: px of the level per px of the picture; tmap: h×w
+    numbers of the targets or -1, `valid` h×w the sources, of the padded level. Returns (targets,
+    their ny, nx).
     """
-    points = np.stack([xs, ys], 1).astype(np.float64)
     target, ny, nx = [], [], []
-    free = np.ones(len(ys), bool)
+    free = tmap >= 0
     for gap in found:
         start, stop = ((p + 0.5) * scale - 0.5 + R for p in (gap.start, gap.stop))
         long = float(np.hypot(*(stop - start)))
         along = (stop - start) / max(long, 1e-9)
+        corners = np.array([start, stop])
+        x0, y0 = (max(0, int(c - BAND - 1)) for c in corners.min(0))
+        x1, y1 = (int(c + BAND + 3) for c in corners.max(0))
+        ys, xs = (c + o for c, o in zip(np.nonzero(free[y0:y1, x0:x1]), (y0, x0), strict=True))
+        points = np.stack([xs, ys], 1)
         at = (points - start) @ along
         off = np.abs((points - start) @ np.array([-along[1], along[0]]))
-        near = free & (off <= BAND) & (at > -1) & (at < long + 1)
+        near = (off <= BAND) & (at > -1) & (at < long + 1)
         rooms = gap.before * scale, gap.behind * scale
         for first, sign, room in ((True, -1, rooms[0]), (False, 1, rooms[1])):
             other = rooms[1] if first else rooms[0]
@@ -244,13 +261,14 @@ def follow(
             way = at if first else long - at
             chosen = np.flatnonzero(near & (way <= half))
             times = np.floor((way[chosen] + R + 2) / np.hypot(*step)).astype(int) + 1
-            source = np.stack([xs, ys], 1)[chosen] + times[:, None] * step
+            source = points[chosen] + times[:, None] * step
             inside = ((source >= 0) & (source < [valid.shape[1], valid.shape[0]])).all(1)
             chosen, source = chosen[inside], source[inside]
             good = valid[source[:, 1], source[:, 0]] > 0
             chosen, source = chosen[good], source[good]
-            free[chosen] = False
-            target.append(chosen)
+            near[chosen] = False
+            free[ys[chosen], xs[chosen]] = False
+            target.append(tmap[ys[chosen], xs[chosen]])
             ny.append(source[:, 1])
             nx.append(source[:, 0])
     if not target:

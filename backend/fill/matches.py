@@ -192,8 +192,9 @@ class Field:
         rows[hole], columns[hole] = sy, sx
         picture = cube[rows, columns, :3]
         if self.set.step > 0:
-            across = wished(cube, v.known, rows, columns, 0, 1)
-            down = wished(cube, v.known, rows, columns, 1, 0)
+            near = cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+            across = wished(cube, v.known, rows, columns, near, 0, 1)
+            down = wished(cube, v.known, rows, columns, near, 1, 0)
             picture = blend(
                 picture, across, down, hole, self.set.pull, self.set.step, self.control
             )
@@ -237,21 +238,26 @@ class Field:
 
 
 def wished(
-    cube: np.ndarray, known: np.ndarray, rows: np.ndarray, columns: np.ndarray, dy: int, dx: int
+    cube: np.ndarray, known: np.ndarray, rows: np.ndarray, columns: np.ndarray, near: np.ndarray,
+    dy: int, dx: int,
 ) -> np.ndarray:
     """h×w×3: the difference to the next pixel (down or right) that the copied sources have: the
     mean of what the pixel's own source and its neighbour's source say, where these are known.
-    rows, columns: h×w, where in `cube` (H×W×C) each pixel comes from."""
+    rows, columns: h×w, where in `cube` (H×W×C) each pixel comes from; near: h×w bool, which are
+    asked for, 0 elsewhere."""
     height, width = known.shape
-    total = np.zeros((*rows.shape, 3), np.float32)
-    count = np.zeros((*rows.shape, 1), np.float32)
-    next_y, next_x = np.roll(rows, (-dy, -dx), (0, 1)), np.roll(columns, (-dy, -dx), (0, 1))
-    pairs = ((rows, columns, rows + dy, columns + dx), (next_y - dy, next_x - dx, next_y, next_x))
+    next_y, next_x = (np.roll(a, (-dy, -dx), (0, 1))[near] for a in (rows, columns))
+    own_y, own_x = rows[near], columns[near]
+    total = np.zeros((len(own_y), 3), np.float32)
+    count = np.zeros((len(own_y), 1), np.float32)
+    pairs = ((own_y, own_x, own_y + dy, own_x + dx), (next_y - dy, next_x - dx, next_y, next_x))
     for y0, x0, y1, x1 in pairs:
         ok = (y1 < height) & (x1 < width) & (y0 >= 0) & (x0 >= 0)
         y0, x0 = np.clip(y0, 0, height - 1), np.clip(x0, 0, width - 1)
         y1, x1 = np.clip(y1, 0, height - 1), np.clip(x1, 0, width - 1)
         ok &= known[y0, x0] & known[y1, x1]
-        total += (cube[y1, x1, :3] - cube[y0, x0, :3]) * ok[..., None]
-        count += ok[..., None]
-    return total / np.maximum(count, 1.0)
+        total += (cube[y1, x1, :3] - cube[y0, x0, :3]) * ok[:, None]
+        count += ok[:, None]
+    result = np.zeros((*rows.shape, 3), np.float32)
+    result[near] = total / np.maximum(count, 1.0)
+    return result

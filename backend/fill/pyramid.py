@@ -134,7 +134,7 @@ def build(
             near += float(np.exp(-np.square(thick / THIN)))
         level.near = near
         scale = 0.5 ** len(levels)
-        level.led = follow(edges, scale, level.ys, level.xs, level.valid)
+        level.led = follow(edges, scale, level.tmap, level.valid)
         levels.append(level)
         if min(mask.shape) < 32 or thick < 3.0:
             break
