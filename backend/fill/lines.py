@@ -167,7 +167,7 @@ def _facing(ends: Sequence[_End]) -> list[tuple[_End, _End]]:
     alike = np.abs(left[:, None] - right[None]).max(2) <= ALIKE
     facing = into @ into.T <= -np.cos(np.deg2rad(TURN))
     first, second = np.nonzero(np.tril(facing & (alike | alike.T)))
-    return [(ends[i], ends[j]) for i, j in zip(first, second, strict=True)]
+    return [(ends[int(i)], ends[int(j)]) for i, j in zip(first, second, strict=True)]
 
 
 def _missed(a: _End, b: _End, hole: np.ndarray) -> float | None:
