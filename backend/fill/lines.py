@@ -16,8 +16,9 @@ import numpy as np
 
 from backend.fill.patch_kernels import R
 
-MARGIN, MOST_PIXELS = 250, 4_000_000  # px around the hole in which edges are looked for; a larger
+MARGIN, MOST_PIXELS = 250, 2_000_000  # px around the hole in which edges are looked for; a larger
 # picture is looked at smaller
+MOST_ENDS = 1000  # that are compared with each other, the longest first
 NEAR = 16.0  # px: how close to the hole a segment must end
 SHORTEST, SHORTEST_BOTH = 10.0, 30.0  # px of a segment, and of both known parts together
 TURN, OFF = 2.0, 1.6  # degrees and px by which the two parts may miss each other
@@ -61,7 +62,7 @@ def gaps(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray) -> list[Gap]:
         return []
     clear = cv2.erode(known.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     away = np.asarray(cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5))
-    ends = _ends(rgb, hole, clear, away)
+    ends = sorted(_ends(rgb, hole, clear, away), key=lambda e: -e.length)[:MOST_ENDS]
     pairs = []
     for a, b in _facing(ends):
         off = _missed(a, b, hole)

@@ -101,6 +101,20 @@ def test_of_two_edges_that_would_cross_one_is_taken() -> None:
     assert found and len(turns) == 1, "all along one bar, none across it"
 
 
+def test_of_too_many_edges_the_longest_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    rgb = np.full((200, 240, 3), GREY, np.float32)
+    rgb[40:160, 60:90] = RED
+    rgb[:, 150:] = BLUE
+    hole = np.zeros((200, 240), bool)
+    hole[75:125, 40:200] = True
+    rgb[hole] = (0, 1, 0)
+    every = lines.gaps(rgb, hole, ~hole)
+    assert len(every) == 3
+    monkeypatch.setattr(lines, "MOST_ENDS", 2)
+    (left,) = lines.gaps(rgb, hole, ~hole)
+    assert abs(left.start[0] - 150) < 2, "that of the whole picture's height"
+
+
 def test_sources_lie_on_the_line_and_are_known() -> None:
     hole, rgb = blob(), picture()
     rgb[hole] = 0
