@@ -152,3 +152,18 @@ def test_precision_is_left_out_where_all_text_stands_on_plates(tmp_path: Path) -
     plate[25:45] = 255
     cv2.imwrite(str(folder / "000_effects.png"), plate)
     assert creatives.text_precision(next(data.adverts(folder)), found) is None
+
+
+def test_blind_pairs_hide_which_is_which(tmp_path):
+    from backend.evaluate.fill import save_pair
+
+    made = {"a": np.full((4, 4, 3), 10, np.uint8), "b": np.full((4, 4, 3), 200, np.uint8)}
+    rng = np.random.default_rng(0)
+    orders = set()
+    for n in range(20):
+        names = save_pair(tmp_path, f"{n:03d}", made, rng)
+        orders.add(tuple(names))
+        for letter, name in zip("AB", names, strict=True):
+            seen = cv2.imread(str(tmp_path / f"{n:03d}_{letter}.png"))
+            assert seen is not None and (seen == made[name]).all()
+    assert orders == {("a", "b"), ("b", "a")}, "by chance"
