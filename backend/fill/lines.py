@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from backend.fill.patch_kernels import R
+from backend.values import Control
 
 MARGIN, MOST_PIXELS = 250, 2_000_000  # px around the hole in which edges are looked for; a larger
 # picture is looked at smaller
@@ -56,15 +57,17 @@ class _End:
     right: np.ndarray
 
 
-def gaps(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray) -> list[Gap]:
-    """The edges that the hole interrupts. rgb: H×W×3 float32 in [0, 1]; hole, known: H×W bool."""
+def gaps(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, control: Control) -> list[Gap]:
+    """The edges that the hole interrupts. rgb: H×W×3 float32 in [0, 1]; hole, known: H×W bool.
+    Raises Cancelled."""
     if not known.any() or not hole.any():
         return []
     clear = cv2.erode(known.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     away = np.asarray(cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5))
-    ends = sorted(_ends(rgb, hole, clear, away), key=lambda e: -e.length)[:MOST_ENDS]
+    ends = sorted(_ends(rgb, hole, clear, away, control), key=lambda e: -e.length)[:MOST_ENDS]
     pairs = []
     for a, b in _facing(ends):
+        control.check()
         off = _missed(a, b, hole)
         if off is not None:
             pairs.append((off / min(a.length, b.length), a, b))
@@ -84,10 +87,11 @@ def gaps(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray) -> list[Gap]:
 
 
 def _ends(
-    rgb: np.ndarray, hole: np.ndarray, clear: np.ndarray, away: np.ndarray
+    rgb: np.ndarray, hole: np.ndarray, clear: np.ndarray, away: np.ndarray, control: Control
 ) -> list[_End]:
     result = []
     height, width = hole.shape
+    control.check()
     found = _segments(rgb, hole)
     both = np.concatenate([found, found[:, [2, 3, 0, 1]]])
     long = np.hypot(*(both[:, 2:] - both[:, :2]).T)
@@ -96,6 +100,7 @@ def _ends(
     along = (both[:, 2:] - both[:, :2]) / long[:, None]
     further = [hole[_at(both[:, 2:] + d * along, hole.shape)] for d in (8, 16, 24)]
     for segment in both[np.any(further, axis=0)]:
+        control.check()
         start, stop = segment[:2], segment[2:]
         along = (stop - start) / np.hypot(*(stop - start))
         steps = start + along * np.arange(int(np.hypot(*(stop - start))) + 1)[:, None]

@@ -44,7 +44,7 @@ class PatchMatchFill:
         seen = ~inside if known is None else (known > 0) & ~inside
         result = rgb.astype(np.float32, copy=True)
         led = self.settings.led and start is None  # a start has lines of its own
-        edges = gaps(result, inside, seen) if led else []
+        edges = gaps(result, inside, seen, control) if led else []
         levels = build(
             result, inside, seen, self.settings.gain, control, self.settings.guide, edges
         )

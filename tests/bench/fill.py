@@ -52,10 +52,11 @@ def main() -> None:
     fill_plate(photo, silhouette(photo.shape[:2], (200, 200), 4000), model, Control())  # warm
 
     four = cv2.resize(photo, (3840, 2160), interpolation=cv2.INTER_CUBIC)
-    places = ((1150, 700), (1700, 1000), (2250, 700), (2500, 1250), (1350, 1300))
+    places = ((1150, 820), (1500, 1340), (1900, 820), (2300, 1340), (2660, 820))
     holes = [silhouette((2160, 3840), place, 0.01 * 3840 * 2160) for place in places]
     hole = np.max(holes, axis=0)
     part = np.s_[540:1620, 960:2880]
+    assert np.count_nonzero(hole[part]) == np.count_nonzero(hole), "the part cuts a hole"
     print(f"{model.description.name} on {model.description.device}; five holes: "
           f"{100 * np.count_nonzero(hole) / hole.size:.1f} % of 3840×2160")
     seconds = []

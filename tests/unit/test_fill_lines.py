@@ -42,7 +42,7 @@ def test_an_edge_that_goes_on_behind_the_hole_is_found_once() -> None:
     hole = blob()
     rgb = picture()
     rgb[hole] = (0, 1, 0)
-    found = lines.gaps(rgb, hole, ~hole)
+    found = lines.gaps(rgb, hole, ~hole, Control())
     assert len(found) == 1
     assert off_line(found[0].start) < 2 and off_line(found[0].stop) < 2
     assert min(found[0].before, found[0].behind) > 20
@@ -61,7 +61,7 @@ def test_what_is_no_interrupted_edge_is_left(what: str) -> None:
         known[:] = False
     elif what == "no hole":
         hole[:] = False
-    assert lines.gaps(rgb, hole, known) == []
+    assert lines.gaps(rgb, hole, known, Control()) == []
 
 
 @pytest.mark.parametrize("tall, found", [(200, 1), (100, 0)])
@@ -71,7 +71,7 @@ def test_a_long_edge_goes_on_between_other_colours_on_one_side(tall: int, found:
     y, x = np.mgrid[:200, :240]
     hole, rgb = np.hypot(x - 120, y - 100) < 20, picture(BLUE)
     hole, rgb = hole[first : first + tall], rgb[first : first + tall]
-    assert len(lines.gaps(rgb, hole, ~hole)) == found
+    assert len(lines.gaps(rgb, hole, ~hole, Control())) == found
 
 
 @pytest.mark.parametrize("tall, found", [(40, 1), (120, 0)])
@@ -81,7 +81,7 @@ def test_a_long_edge_leaves_the_picture_where_the_border_is_near(tall: int, foun
     hole = np.zeros((240, 200), bool)
     hole[240 - tall :, 50:150] = True
     rgb[hole] = (0, 1, 0)
-    gaps = lines.gaps(rgb, hole, ~hole)
+    gaps = lines.gaps(rgb, hole, ~hole, Control())
     assert len(gaps) == found
     for gap in gaps:
         assert abs(gap.stop[0] - 90) < 2 and gap.stop[1] > 237 and gap.behind == 0
@@ -96,7 +96,7 @@ def test_of_two_edges_that_would_cross_one_is_taken() -> None:
     for d in (x - y, x + y - 199):
         rgb[np.abs(d) < 5] = 0.9
     hole = np.hypot(x - 100, y - 100) < 40
-    found = lines.gaps(rgb, hole, ~hole)
+    found = lines.gaps(rgb, hole, ~hole, Control())
     turns = {bool((g.stop - g.start).prod() > 0) for g in found}
     assert found and len(turns) == 1, "all along one bar, none across it"
 
@@ -108,17 +108,17 @@ def test_of_too_many_edges_the_longest_are_looked_at(monkeypatch: pytest.MonkeyP
     hole = np.zeros((200, 240), bool)
     hole[75:125, 40:200] = True
     rgb[hole] = (0, 1, 0)
-    every = lines.gaps(rgb, hole, ~hole)
+    every = lines.gaps(rgb, hole, ~hole, Control())
     assert len(every) == 3
     monkeypatch.setattr(lines, "MOST_ENDS", 2)
-    (left,) = lines.gaps(rgb, hole, ~hole)
+    (left,) = lines.gaps(rgb, hole, ~hole, Control())
     assert abs(left.start[0] - 150) < 2, "that of the whole picture's height"
 
 
 def test_sources_lie_on_the_line_and_are_known() -> None:
     hole, rgb = blob(), picture()
     rgb[hole] = 0
-    edges = lines.gaps(rgb, hole, ~hole)
+    edges = lines.gaps(rgb, hole, ~hole, Control())
     levels = build(rgb, hole, ~hole, 3.0, Control(), 4.0, edges)
     targets, ny, nx = levels[0].led
     assert len(targets) > 200
