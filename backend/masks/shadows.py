@@ -11,6 +11,8 @@ from backend.values import Box, Control
 SIDE = 256  # px: the object's height in the crop that is looked at
 DARKER, SURELY = 0.10, 0.22  # natural log of the light that is missing
 TINT = 0.05  # how far red and green shares may move: shade is bluer, a dark thing differs more
+OUT = 4  # px of the crop's edge: what is cut there for longer is no object's shadow
+CLOSE, CUT = 0.5, 0.28  # if the picture ends within so many heights, this share of its size
 LARGEST = 0.6  # share of the object's own area
 SMALLEST_OBJECT = 0.001  # share of the picture
 
@@ -39,7 +41,8 @@ def shadow_mask(rgb: np.ndarray, mask: np.ndarray, control: Control) -> np.ndarr
         things = cv2.resize(mask[window.slices], size, interpolation=cv2.INTER_AREA)
         this = (labels[window.slices] == label).astype(np.uint8) * np.uint8(255)
         this = cv2.resize(this, size, interpolation=cv2.INTER_AREA)
-        found = _shadow(np.asarray(crop), np.asarray(things) > 20, np.asarray(this) > 127)
+        close = x < CLOSE * h, mask.shape[1] - x - w < CLOSE * h
+        found = _shadow(np.asarray(crop), np.asarray(things) > 20, np.asarray(this) > 127, close)
         if np.count_nonzero(found) / scale**2 > LARGEST * area:
             continue
         full = cv2.resize(found, (window.width, window.height), interpolation=cv2.INTER_LINEAR)
@@ -48,7 +51,10 @@ def shadow_mask(rgb: np.ndarray, mask: np.ndarray, control: Control) -> np.ndarr
     return cv2.subtract(result, mask)
 
 
-def _shadow(crop: np.ndarray, things: np.ndarray, this: np.ndarray) -> np.ndarray:
+def _shadow(
+    crop: np.ndarray, things: np.ndarray, this: np.ndarray, close: tuple[bool, bool]
+) -> np.ndarray:
+    """close: whether the picture ends soon to the left and right of the object."""
     smooth = cv2.GaussianBlur(crop, (0, 0), 2.0).astype(np.float32) + 4
     ground = _ground(smooth, things)
     if ground is None:
@@ -70,11 +76,13 @@ def _shadow(crop: np.ndarray, things: np.ndarray, this: np.ndarray) -> np.ndarra
     touching = np.unique(labels[near & (dark > 0)])
     for label in touching[touching > 0]:
         part = labels == label
-        # What runs out of the window at the top or a side belongs to something larger.
-        cut = max(np.count_nonzero(part[:, 0]), np.count_nonzero(part[:, -1]),
-                  np.count_nonzero(part[0]))
         area = np.count_nonzero(part)
-        chosen[label] = np.count_nonzero(sure & part) > 0.25 * area and cut**2 < 0.08 * area
+        # What runs out of the crop at the top or a side belongs to something larger, a kerb or a
+        # house's shade; only a part of a shadow leaves the picture beside the object itself.
+        most = [CUT * np.sqrt(area) if near_border else OUT for near_border in (False, *close)]
+        cut = [np.count_nonzero(side) for side in (part[0], part[:, 0], part[:, -1])]
+        whole = all(c < m for c, m in zip(cut, most, strict=True))
+        chosen[label] = np.count_nonzero(sure & part) > 0.25 * area and whole
     result = chosen[labels].astype(np.uint8) * np.uint8(255)
     return cv2.dilate(result, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
 

@@ -74,6 +74,16 @@ def test_a_lit_ground_has_no_shadow_and_a_coloured_thing_is_none() -> None:
     assert np.count_nonzero(shadow_mask(picture, person, Control())) < 50
 
 
+def test_a_kerb_behind_the_feet_is_no_shadow_but_one_that_leaves_the_picture_is() -> None:
+    picture, person, shadow = street(1.0)
+    picture[258:270] = picture[258:270] * 0.6
+    picture[person > 0] = (40, 60, 160)
+    assert not shadow_mask(picture, person, Control()).any()
+    picture, person, shadow = (np.ascontiguousarray(a[:, 85:]) for a in street(0.6))
+    found = shadow_mask(picture, person, Control())
+    assert (found[shadow > 0] > 0).mean() > 0.8
+
+
 def test_options_switch_them_on() -> None:
     picture = scene()
     picture[84:90, 95:110] = 60  # touches nobody's mask but the person's foot at x = 90
