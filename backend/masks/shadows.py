@@ -78,8 +78,9 @@ def _shadow(
         part = labels == label
         area = np.count_nonzero(part)
         # What runs out of the crop at the top or a side belongs to something larger, a kerb or a
-        # house's shade; only a part of a shadow leaves the picture beside the object itself.
-        most = [CUT * np.sqrt(area) if near_border else OUT for near_border in (False, *close)]
+        # house's shade. Only beside the object itself a part of its shadow may leave the picture,
+        # or run up along it.
+        most = [CUT * np.sqrt(area) if beside else OUT for beside in (True, *close)]
         cut = [np.count_nonzero(side) for side in (part[0], part[:, 0], part[:, -1])]
         whole = all(c < m for c, m in zip(cut, most, strict=True))
         chosen[label] = np.count_nonzero(sure & part) > 0.25 * area and whole
