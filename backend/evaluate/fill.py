@@ -221,5 +221,5 @@ def _small(fillers: dict[str, Filler], advert: Advert, hole: np.ndarray) -> list
 
         chosen["biharmonic"] = biharmonic
     except ImportError:
-        print("biharmonic needs the package scikit-image: left out")
+        print("biharmonic is left out: pip install scikit-image to have it beside the others")
     return [score(name, filler, advert, small)[0] for name, filler in chosen.items()]
