@@ -37,11 +37,14 @@ def grow_box(box: Box, dx: int, dy: int, width: int, height: int) -> Box:
     )
 
 
-def context_crop(box: Box, width: int, height: int) -> Box:
+def context_crop(box: Box, width: int, height: int, longest: int = 0) -> Box:
     """The part of the image a filler sees for a hole of this box: max(128 px, 0.6 of the hole's
     longer side) on each side, at least 512 px where the image has them. A side that meets the
-    image's border is made up for on the other side, so the crop is never moved off its hole."""
-    pad = max(MIN_CONTEXT, round(0.6 * max(box.width, box.height)))
+    image's border is made up for on the other side, so the crop is never moved off its hole.
+    longest: where the box holds several holes, the largest one's longer side, px; then it is
+    max(128 px, 0.6 of that, 0.2 of the box's longer side)."""
+    side = max(box.width, box.height)
+    pad = max(MIN_CONTEXT, round(max(0.6 * (longest or side), 0.2 * side)))
 
     def span(lo: int, hi: int, limit: int) -> tuple[int, int]:
         size = min(limit, max(MIN_CROP, hi - lo + 2 * pad))
@@ -87,7 +90,8 @@ def group_holes(hole: np.ndarray, description: Description, pad: int = 48) -> li
         box = boxes[members[0]]
         for index in members[1:]:
             box = union(box, boxes[index])
-        crop = context_crop(box, width, height)
+        longest = max(max(boxes[i].width, boxes[i].height) for i in members)
+        crop = context_crop(box, width, height, longest)
         chosen = np.zeros(count, np.uint8)
         chosen[[index + 1 for index in members]] = 255
         groups.append(Group(crop, chosen[numbers[crop.slices]]))

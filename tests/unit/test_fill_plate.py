@@ -148,6 +148,17 @@ def test_far_holes_are_separate_and_near_ones_are_not():
         assert min(group.crop.width, group.crop.height) >= 512
 
 
+def test_several_holes_get_the_surroundings_of_the_largest_not_of_all():
+    hole = np.zeros((2000, 4000), np.uint8)
+    for x in range(1000, 3000, 250):
+        hole[900:1100, x : x + 200] = 255
+    (group,) = group_holes(hole, Description("t", "cpu"))
+    assert (group.crop.x0, group.crop.x1) == (1000 - 390, 2950 + 390)  # a fifth of 1950 px
+    hole[900:1100, 1000:2950] = 255
+    (group,) = group_holes(hole, Description("t", "cpu"))
+    assert (group.crop.x0, group.crop.x1) == (0, 4000)
+
+
 def test_crop_grows_on_the_other_side_at_the_border():
     crop = context_crop(Box(0, 0, 100, 50), 2000, 1000)
     assert crop.x0 == 0 and crop.y0 == 0 and crop.width >= 512 and crop.height >= 512
