@@ -66,6 +66,7 @@ def fuse(
     corner = box[1].start, box[0].start
     wall = walls(edges, 1.0, corner, inside.shape)
     smooth = membrane(np.ascontiguousarray(part), known[box], control, wall=wall)
+    control.check()
     band = np.where(inside[..., None], part - smooth, np.float32(0))
     edge = np.pad(inside, 1, mode="edge").astype(np.uint8)
     depth = np.asarray(cv2.distanceTransform(edge, cv2.DIST_L2, 5)[1:-1, 1:-1])
@@ -94,8 +95,10 @@ def fuse(
             sure = np.asarray(cv2.resize(sure, size, interpolation=cv2.INTER_AREA))
     total = bands.pop()
     while bands:
+        control.check()
         size = (bands[-1].shape[1], bands[-1].shape[0])
         total = cv2.pyrUp(total, dstsize=size) + bands.pop()
+    control.check()
     change = (smooth + total - part)[inside]
     size = np.abs(change).max(1, keepdims=True)
     change /= 1 + np.square(size / shares.most)

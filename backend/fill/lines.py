@@ -9,7 +9,7 @@ propagation: Sun et al. 2005). Segments by OpenCV's line segment detector (von G
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -62,6 +62,15 @@ def gaps(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, control: Control)
     Raises Cancelled."""
     if not known.any() or not hole.any():
         return []
+    rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
+    top, left = max(0, rows[0] - MARGIN), max(0, columns[0] - MARGIN)
+    near = np.s_[top : rows[-1] + MARGIN, left : columns[-1] + MARGIN]
+    found = _gaps(rgb[near], hole[near], known[near], control)
+    return [replace(g, start=g.start + [left, top], stop=g.stop + [left, top]) for g in found]
+
+
+def _gaps(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, control: Control) -> list[Gap]:
+    control.check()
     clear = cv2.erode(known.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     away = np.asarray(cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5))
     ends = sorted(_ends(rgb, hole, clear, away, control), key=lambda e: -e.length)[:MOST_ENDS]
@@ -92,7 +101,8 @@ def _ends(
     result = []
     height, width = hole.shape
     control.check()
-    found = _segments(rgb, hole)
+    found = _segments(rgb)
+    control.check()
     both = np.concatenate([found, found[:, [2, 3, 0, 1]]])
     long = np.hypot(*(both[:, 2:] - both[:, :2]).T)
     near = (away[_at(both[:, 2:], hole.shape)] <= NEAR) & (long >= SHORTEST)
@@ -123,12 +133,9 @@ def _ends(
     return result
 
 
-def _segments(rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """N×4 x0, y0, x1, y1 of the straight edges of the picture around the hole."""
-    rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
-    top, left = max(0, rows[0] - MARGIN), max(0, columns[0] - MARGIN)
-    part = rgb[top : rows[-1] + MARGIN, left : columns[-1] + MARGIN]
-    grey = np.clip(part @ np.array([0.299, 0.587, 0.114], np.float32), 0, 1)
+def _segments(rgb: np.ndarray) -> np.ndarray:
+    """N×4 x0, y0, x1, y1 of the straight edges of a picture."""
+    grey = np.clip(rgb @ np.array([0.299, 0.587, 0.114], np.float32), 0, 1)
     times = int(np.ceil(np.sqrt(grey.size / MOST_PIXELS)))
     if times > 1:
         size = (max(1, grey.shape[1] // times), max(1, grey.shape[0] // times))
@@ -137,8 +144,8 @@ def _segments(rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
     found = cv2.createLineSegmentDetector().detect(eight)[0]
     if found is None:
         return np.zeros((0, 4))
-    scale = np.array([part.shape[1] / grey.shape[1], part.shape[0] / grey.shape[0]] * 2)
-    return (found.reshape(-1, 4) + 0.5) * scale - 0.5 + [left, top, left, top]
+    scale = np.array([rgb.shape[1] / grey.shape[1], rgb.shape[0] / grey.shape[0]] * 2)
+    return (found.reshape(-1, 4) + 0.5) * scale - 0.5
 
 
 def _at(points: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -102,7 +102,8 @@ class Field:
             colour = np.where(
                 v.known[..., None], self.cube[..., :3], np.pad(small, edge, mode="edge")
             )
-            planes = texture(colour, np.ones_like(v.known), 5) * np.float32(self.set.gain)
+            whole = np.ones_like(v.known)
+            planes = texture(colour, whole, 5, self.control) * np.float32(self.set.gain)
         self.write(np.concatenate([colour, planes], -1)[v.hy, v.hx].astype(np.float32))
         rng = np.random.default_rng(self.seed)
         pick = rng.choice(v.sources, len(self.ny))
@@ -193,7 +194,9 @@ class Field:
         picture = cube[rows, columns, :3]
         if self.set.step > 0:
             near = cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+            self.control.check()
             across = wished(cube, v.known, rows, columns, near, 0, 1)
+            self.control.check()
             down = wished(cube, v.known, rows, columns, near, 1, 0)
             picture = blend(
                 picture, across, down, hole, self.set.pull, self.set.step, self.control

@@ -43,6 +43,7 @@ class PatchMatchFill:
         inside = hole > 0
         seen = ~inside if known is None else (known > 0) & ~inside
         result = rgb.astype(np.float32, copy=True)
+        control.check()
         led = self.settings.led and start is None  # a start has lines of its own
         edges = gaps(result, inside, seen, control) if led else []
         levels = build(

@@ -42,6 +42,7 @@ def _fill_group(
     """The group's crop filled, float32 in [0, 1]."""
     crop = group.crop.slices
     rgb = to_unit(plate[crop][..., :3], *limits)
+    control.check()
     known = sampled[crop]
     if not known.any():
         raise BadInput("The hole covers everything that could be sampled: mark a smaller area.")
@@ -89,6 +90,7 @@ def fill_plate(
     sampled = np.isfinite(pixels[..., :3]).all(2) if pixels.dtype == np.float32 else None
     wanted = hole > 0
     known = ~wanted if sampled is None else ~wanted & sampled
+    control.check()
     if pixels.shape[2] == 4:
         top = 1.0 if pixels.dtype == np.float32 else limits[1]
         known &= pixels[..., 3] >= 0.5 * top
@@ -98,6 +100,7 @@ def fill_plate(
     if not wanted.any():
         return plate
     groups = group_holes(wanted.astype(np.uint8) * np.uint8(255), model.description)
+    control.check()
     sizes = [np.count_nonzero(g.hole) for g in groups]
     done = 0
     for number, (group, size) in enumerate(zip(groups, sizes, strict=True), 1):
@@ -105,6 +108,7 @@ def fill_plate(
         inner = _inner(control, done / sum(sizes), size / sum(sizes), text)
         inner.progress(0.0)
         filled = _fill_group(plate, group, known, model, inner, limits, seed, front)
+        control.check()
         inside = group.hole > 0
         crop = group.crop.slices
         alpha = rim_alpha(group.hole, None if core is None else core[crop], feather)

@@ -60,6 +60,7 @@ def cycle(
 
     def smooth(sweeps: int) -> None:
         for sweep in range(2 * sweeps):
+            control.check()
             relax(x, target, pull, hy, hx, sweep % 2)
 
     smooth(SWEEPS)
@@ -86,6 +87,7 @@ def blend(
     colours; `step`: much larger jumps at a seam are taken for edges and left alone."""
     have_x = np.diff(copied, axis=1, append=copied[:, -1:])
     have_y = np.diff(copied, axis=0, append=copied[-1:])
+    control.check()
     gx, gy = (across - have_x).astype(np.float32), (down - have_y).astype(np.float32)
     gx[:, -1], gy[-1] = 0, 0
     for g in (gx, gy):
@@ -93,6 +95,7 @@ def blend(
     target = -gx - gy
     target[:, 1:] += gx[:, :-1]
     target[1:] += gy[:-1]
+    control.check()
     correction = np.zeros(copied.shape, np.float32)
     for _ in range(CYCLES):
         cycle(correction, target, hole, weight, control)

@@ -67,27 +67,44 @@ def halve(
     return rgb, total, hole
 
 
-def texture(rgb: np.ndarray, known: np.ndarray, window: int) -> np.ndarray:
+def texture(rgb: np.ndarray, known: np.ndarray, window: int, control: Control) -> np.ndarray:
     """H×W×2: mean absolute x and y differences of luma over known neighbours."""
     grey = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
     planes = []
     for axis in (1, 0):
+        control.check()
         step = np.abs(np.diff(grey, axis=axis, append=np.take(grey, [-1], axis)))
         both = known & np.roll(known, -1, axis)
+        control.check()
         share = cv2.boxFilter(both.astype(np.float32), -1, (window, window))
         mean = cv2.boxFilter(step * both, -1, (window, window)) / np.maximum(share, 1e-6)
         planes.append(mean)
     return np.stack(planes, -1).astype(np.float32)
 
 
-def make_level(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, gain: float) -> Level:
+def depths(hole: np.ndarray) -> np.ndarray:
+    """H×W float32: how deep a place lies in the hole (H×W uint8), px; 0 outside it."""
+    result = np.zeros(hole.shape, np.float32)
+    rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
+    if rows.size:  # only around it: a large picture must not cost time
+        box = np.s_[max(0, rows[0] - 1) : rows[-1] + 2, max(0, columns[0] - 1) : columns[-1] + 2]
+        result[box] = cv2.distanceTransform(hole[box], cv2.DIST_L2, 5)
+    return result
+
+
+def make_level(
+    rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, gain: float, control: Control
+) -> Level:
     """Pads and lists. `gain` weighs the texture planes against colour."""
     edge = [(R, R), (R, R)]
+    control.check()
     rgb = np.pad(rgb, [*edge, (0, 0)], mode="edge")
+    control.check()
     hole, seen = np.pad(hole, edge, mode="edge"), np.pad(known, edge, mode="edge")
     height, width = hole.shape
     usable = np.pad(known, edge).astype(np.uint8)
     square = np.ones((2 * R + 1, 2 * R + 1), np.uint8)
+    control.check()
     valid = cv2.erode(usable, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     near = cv2.dilate(hole.astype(np.uint8), square) > 0
     near[:R], near[-R:], near[:, :R], near[:, -R:] = False, False, False, False
@@ -98,15 +115,17 @@ def make_level(rgb: np.ndarray, hole: np.ndarray, known: np.ndarray, gain: float
     inner = cv2.copyMakeBorder(
         hole[R:-R, R:-R].astype(np.uint8), R, R, R, R, cv2.BORDER_REPLICATE
     )
-    depth = cv2.distanceTransform(inner, cv2.DIST_L2, 5)[ys, xs] if len(ys) else np.zeros(0)
-    planes = texture(rgb, seen, 5) * np.float32(gain)
+    depth = depths(inner)[ys, xs]
+    planes = texture(rgb, seen, 5, control) * np.float32(gain)
+    control.check()
     feat = np.empty((height, width, 3 + TEXTURE), np.float32)
     feat[..., :3], feat[..., 3:] = rgb, planes
     feat = feat.reshape(height, -1)
+    control.check()
     return Level(
         hole, seen, feat, hy.astype(np.int32),
         hx.astype(np.int32), ys.astype(np.int32), xs.astype(np.int32), tmap,
-        depth.astype(np.float32), valid, np.flatnonzero(valid).astype(np.int32),
+        depth, valid, np.flatnonzero(valid).astype(np.int32),
         np.zeros((1, 1, 7), np.float32),
     )
 
@@ -125,11 +144,11 @@ def build(
         control.check()
         mask = cover > 0.5
         seen = (weight > 0.25) & ~mask
-        level = make_level(np.where(seen[..., None], rgb, 0), mask, seen, gain)
+        level = make_level(np.where(seen[..., None], rgb, 0), mask, seen, gain, control)
         enough = max(64, len(level.ys) // 8)
         if levels and (len(level.sources) < enough or not len(level.hy)):
             break
-        thick = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5).max()
+        thick = float(depths(np.pad(mask, 1).astype(np.uint8)).max())
         if not levels:
             near += float(np.exp(-np.square(thick / THIN)))
         level.near = near
@@ -138,6 +157,7 @@ def build(
         levels.append(level)
         if min(mask.shape) < 32 or thick < 3.0:
             break
+        control.check()
         rgb, weight, cover = halve(rgb, weight, cover)
     tones(levels, guide, edges, control)
     return levels

@@ -16,6 +16,7 @@ from backend.values import Control
 
 ALONG = 4.0  # conduction along rows against columns
 COARSE, FINE = 60, 12  # sweeps at the coarsest and at finer levels
+PIECE = 4  # of these, after which cancel is looked for
 SPEED = 1.6  # over-relaxation
 
 
@@ -74,5 +75,7 @@ def membrane(
     hy, hx = (a.astype(np.int32) for a in np.nonzero(~known))
     if wall is None:
         wall = np.zeros((height, width), np.uint8)
-    relax(result, wall, hy, hx, np.float32(along), np.float32(SPEED), sweeps)
+    for _ in range(0, sweeps, PIECE):
+        control.check()
+        relax(result, wall, hy, hx, np.float32(along), np.float32(SPEED), PIECE)
     return result
