@@ -25,7 +25,12 @@ def span(pixels: np.ndarray) -> tuple[float, float]:
 
 def to_unit(pixels: np.ndarray, low: float, high: float) -> np.ndarray:
     """Any depth → float32 in [0, 1]; values that are not finite become 0."""
-    unit = (pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    unit = pixels.astype(np.float32)
+    if low:
+        unit -= np.float32(low)
+    unit /= np.float32(high - low)
+    if pixels.dtype != np.float32:
+        return unit
     return np.nan_to_num(unit, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 

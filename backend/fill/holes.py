@@ -80,11 +80,20 @@ def group_holes(hole: np.ndarray, description: Description, pad: int = 48) -> li
     """H×W uint8 hole (non-zero = fill) → groups, smallest first, so that a big hole can lean on
     finished small ones. Every hole pixel is in exactly one group."""
     height, width = hole.shape
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        (hole > 0).astype(np.uint8), connectivity=8
+    rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
+    if not rows.size:
+        return []
+    # Only the box around all holes: a large picture must not cost time.
+    top, left = int(rows[0]), int(columns[0])
+    part = hole[top : rows[-1] + 1, left : columns[-1] + 1] > 0
+    count, found, stats, _ = cv2.connectedComponentsWithStats(
+        part.astype(np.uint8), connectivity=8
     )
-    numbers = np.asarray(labels, np.int32)
-    boxes = [Box(int(x), int(y), int(x + w), int(y + h)) for x, y, w, h, _ in stats[1:]]
+    labels = np.asarray(found, np.int32)
+    boxes = [
+        Box(int(x) + left, int(y) + top, int(x + w) + left, int(y + h) + top)
+        for x, y, w, h, _ in stats[1:]
+    ]
     groups = []
     for members in merge(boxes, pad, width, height):
         box = boxes[members[0]]
@@ -94,5 +103,9 @@ def group_holes(hole: np.ndarray, description: Description, pad: int = 48) -> li
         crop = context_crop(box, width, height, longest)
         chosen = np.zeros(count, np.uint8)
         chosen[[index + 1 for index in members]] = 255
-        groups.append(Group(crop, chosen[numbers[crop.slices]]))
+        mask = np.zeros((crop.height, crop.width), np.uint8)
+        y, x = box.y0 - crop.y0, box.x0 - crop.x0
+        inside = labels[box.y0 - top : box.y1 - top, box.x0 - left : box.x1 - left]
+        mask[y : y + box.height, x : x + box.width] = chosen[inside]
+        groups.append(Group(crop, mask))
     return sorted(groups, key=lambda g: int(np.count_nonzero(g.hole)))

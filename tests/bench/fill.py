@@ -3,7 +3,8 @@
 
 Prints the time and the memory above what the process held before for a hole of two megapixels in
 6000×4000, and the time of five holes of 1 % each in 3840×2160 against that of the same holes in
-the 1920×1080 part that holds them, in one go, the quickest of three each.
+the 1920×1080 part that holds them, in one go, the quickest of three each. Then how
+long the large fill goes on when it is cancelled at different moments.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import resource
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -21,8 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from backend.evaluate import data  # noqa: E402
 from backend.fill.plate import fill_plate  # noqa: E402
+from backend.models.interfaces import FillModel  # noqa: E402
 from backend.models.store import ModelStore  # noqa: E402
-from backend.values import Control  # noqa: E402
+from backend.values import Cancelled, Control  # noqa: E402
 
 
 def peak() -> float:
@@ -39,6 +42,26 @@ def silhouette(shape: tuple[int, int], at: tuple[int, int], area: float) -> np.n
     cv2.circle(mask, (x, y - 3 * high // 8), high // 8, 255, -1)
     cv2.rectangle(mask, (x - high // 8, y + high // 4), (x + high // 8, y + high // 2), 255, -1)
     return mask
+
+
+def cancelled(rgb: np.ndarray, hole: np.ndarray, model: FillModel, at: float) -> float | None:
+    """How long a fill that is cancelled `at` seconds after its start goes on, s; None if it was
+    done before."""
+    asked, when = threading.Event(), [0.0]
+
+    def ask() -> None:
+        when[0] = time.perf_counter()
+        asked.set()
+
+    timer = threading.Timer(at, ask)
+    timer.start()
+    try:
+        fill_plate(rgb, hole, model, Control(cancelled=asked.is_set))
+    except Cancelled:
+        return time.perf_counter() - when[0]
+    finally:
+        timer.cancel()
+    return None
 
 
 def main() -> None:
@@ -77,6 +100,9 @@ def main() -> None:
     fill_plate(large, hole, model, Control())
     print(f"6000×4000, a hole of {np.count_nonzero(hole) / 1e6:.2f} megapixels: "
           f"{time.perf_counter() - begin:.1f} s, {peak() - before:.0f} MB more than before")
+    waits = [wait for at in (0.2, 0.7, 1.5, 2.5, 5, 8, 12, 15)
+             if (wait := cancelled(large, hole, model, at)) is not None]
+    print(f"cancelled at {len(waits)} moments: it ended after at most {max(waits):.2f} s")
 
 
 if __name__ == "__main__":
