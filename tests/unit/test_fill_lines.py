@@ -10,7 +10,7 @@ from backend.fill import lines
 from backend.fill.matches import Settings
 from backend.fill.patchmatch import PatchMatchFill
 from backend.fill.pyramid import build
-from backend.values import Control
+from backend.values import Cancelled, Control
 
 RED, GREY, BLUE = (0.75, 0.2, 0.2), (0.55, 0.55, 0.5), (0.05, 0.1, 0.4)
 SLOPE = 0.25  # of the edge: x = 120 + SLOPE·(y - 100)
@@ -47,6 +47,20 @@ def test_an_edge_that_goes_on_behind_the_hole_is_found_once() -> None:
     assert off_line(found[0].start) < 2 and off_line(found[0].stop) < 2
     assert min(found[0].before, found[0].behind) > 20
     assert {bool(p[1] < 100) for p in (found[0].start, found[0].stop)} == {True, False}
+
+
+def test_the_search_for_edges_ends_when_it_is_cancelled_and_is_one_wherever_the_hole_lies() -> None:
+    hole, rgb = blob(), picture()
+    rgb[hole] = (0, 1, 0)
+    with pytest.raises(Cancelled):
+        lines.gaps(rgb, hole, ~hole, Control(cancelled=lambda: True))
+    (near,) = lines.gaps(rgb, hole, ~hole, Control())
+    around = [(600, 40), (500, 30)]  # so far from the corner that only a part is looked at
+    wide = np.pad(rgb, [*around, (0, 0)], mode="edge")
+    large = np.pad(hole, around)
+    (far,) = lines.gaps(wide, large, ~large, Control())
+    assert np.allclose(far.start - (500, 600), near.start, atol=1.5)
+    assert np.allclose(far.stop - (500, 600), near.stop, atol=1.5)
 
 
 @pytest.mark.parametrize("what", ["other colours", "no edge", "nothing known", "no hole"])
