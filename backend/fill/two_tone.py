@@ -15,6 +15,7 @@ from backend.values import Control
 
 APART = 28.0 / 255  # least distance of the two colours
 NEAR = 9.0 / 255  # how far a pixel may be from its colour, a plane over the ring
+STRAY = 0.06  # how far the plane may leave the colours that were seen
 AGREE = 0.8  # share of the ring that must be as near; the border itself is not
 EACH = 0.12  # of what agrees: the rarer colour's least share
 FEWEST = 24  # px of each colour
@@ -69,13 +70,24 @@ def fill_two_tone(
     share = field[part > 0][:, None]
     inside_y, inside_x = np.nonzero(part)
     terms = np.stack([np.ones(len(inside_y)), inside_x / width, inside_y / height], 1)
+    tones = [terms.astype(np.float32) @ plane for plane in planes]
+    for tone, of, own in zip(tones, (1 - share, share), (~second, second), strict=True):
+        if _strays(tone[of[:, 0] > 0.5], colours[agree & own]):
+            return None
     first, other = (
-        terms.astype(np.float32) @ plane + grain[rng.integers(0, len(grain), len(terms))]
-        for plane, grain in zip(planes, grains, strict=True)
+        tone + grain[rng.integers(0, len(grain), len(terms))]
+        for tone, grain in zip(tones, grains, strict=True)
     )
     result = rgb.copy()
     result[inside_y, inside_x] = np.clip(first + share * (other - first), 0, 1)
     return result
+
+
+def _strays(tone: np.ndarray, seen: np.ndarray) -> bool:
+    """Whether a plane's N×3 colours are far from the M×3 that were seen: from a narrow strip it
+    tells nothing of what lies beyond."""
+    low, high = seen.min(0) - STRAY, seen.max(0) + STRAY
+    return bool(((tone < low) | (tone > high)).any())
 
 
 def _two_groups(colours: np.ndarray) -> np.ndarray | None:

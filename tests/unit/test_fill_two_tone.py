@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backend.fill.flat import fill_flat
-from backend.fill.two_tone import spline
+from backend.fill.two_tone import fill_two_tone, spline
 from backend.values import Control
 
 PINK, YELLOW = (225, 190, 185), (255, 215, 10)
@@ -83,3 +83,19 @@ def test_the_spline_passes_between_its_points():
     field = spline(places, second, (21, 60))
     assert field.shape == (21, 60) and field.dtype == np.float32
     assert (field[:, :28] < 0.5).all() and (field[:, 34:] > 0.5).all()
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.015])
+def test_a_narrow_strip_tells_no_colour_far_from_it(slope: float) -> None:
+    rgb = np.full((40, 80, 3), 0.8, np.float32)
+    x = np.arange(80, dtype=np.float32)
+    rgb[:, :40] = (0.15 + slope * x[:40])[:, None] * np.array([0.2, 1, 1], np.float32)
+    part, ring = np.zeros((40, 80), np.uint8), np.zeros((40, 80), bool)
+    part[:, 8:72] = 255
+    ring[part == 0] = True
+    rgb[part > 0] = (1, 0, 1)
+    filled = fill_two_tone(rgb, part, ring, np.random.default_rng(0), Control())
+    if slope:  # carried on, it would be much brighter in the middle than anything seen
+        assert filled is None
+    else:
+        assert filled is not None and np.abs(filled[:, 20, 1] - 0.15).max() < 0.02
