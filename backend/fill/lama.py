@@ -44,7 +44,8 @@ class LamaFill(OnDevice):
                 return self.predict(picture, area, device, control)
 
             return fill_scaled(
-                rgb, hole, known, control, seed, predict, largest, self.description.multiple_of
+                rgb, hole, known, control, seed, predict, largest, self.description.multiple_of,
+                device=device,
             )
 
         return self.smaller_or_cpu(work, control)

@@ -49,12 +49,12 @@ def padded(
 
 def fill_scaled(
     rgb: np.ndarray, hole: np.ndarray, known: np.ndarray | None, control: Control, seed: int,
-    predict: Predict, largest: int, multiple: int, square: int = 0,
+    predict: Predict, largest: int, multiple: int, square: int = 0, device: str = "cpu",
 ) -> np.ndarray:
     """Fills by `predict(rgb, area)` at a size whose long side is at most `largest`.
 
     Where that is clearly smaller than the picture the answer would be blurred, so PatchMatch
-    copies real detail, starting from it.
+    copies real detail, starting from it, on `device`.
     """
     from backend.fill.patchmatch import PatchMatchFill
 
@@ -69,7 +69,7 @@ def fill_scaled(
         made = cv2.resize(made, size, interpolation=cv2.INTER_CUBIC)
     result = rgb.astype(np.float32, copy=True)
     if scale < 0.75:
-        return PatchMatchFill().fill(
+        return PatchMatchFill(device=device).fill(
             rgb, hole, control, seed=seed, known=known, start=made, scale=scale
         )
     inside = hole > 0

@@ -231,8 +231,14 @@ class Field:
         return full
 
     def write(self, values: np.ndarray) -> None:
+        """Gives the hole's pixels their features: M×C float32."""
         v = self.level
         self.cube[v.hy, v.hx] = values
+
+    def values(self) -> np.ndarray:
+        """M×C float32: a copy of the features of the hole's pixels."""
+        v = self.level
+        return self.cube[v.hy, v.hx]
 
     def energy(self) -> float:
         """Mean distance of the matches, those near the known area first."""

@@ -37,7 +37,9 @@ class MiganFill(OnDevice):
                     answer = network(planes)[0].float() * 0.5 + 0.5
                 return answer.clamp(0, 1).permute(1, 2, 0).cpu().numpy()
 
-            return fill_scaled(rgb, hole, known, control, seed, predict, SIDE, 1, SIDE)
+            return fill_scaled(
+                rgb, hole, known, control, seed, predict, SIDE, 1, SIDE, device=device
+            )
 
         return self.smaller_or_cpu(work, control)
 

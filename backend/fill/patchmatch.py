@@ -10,6 +10,8 @@ Edges that the hole interrupts are continued first (lines.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +23,50 @@ from backend.fill.lines import gaps
 from backend.fill.matches import Field, Settings
 from backend.fill.opencv import OpenCVFill
 from backend.fill.pyramid import Level, build
+from backend.models import device as devices
 from backend.models.interfaces import Description
 from backend.values import Control
 
+Fields = Callable[[Level, int, Settings, Control], Field]
+
 
 class PatchMatchFill:
-    """A `FillModel`; runs on the CPU, in all cores."""
+    """A `FillModel`: on the CPU in all cores, by numba; on a GPU the search runs by torch."""
 
-    def __init__(self, name: str = "fill-patchmatch", settings: Settings | None = None) -> None:
-        self.description = Description(name=name, device="cpu", best_side=2048, largest_side=8192)
+    def __init__(
+        self, name: str = "fill-patchmatch", settings: Settings | None = None,
+        device: str = "cpu", fields: Fields | None = None,
+    ) -> None:
+        """device: "cpu", "cuda:N" or "mps"; fields: what makes the field of a level, None = the
+        device's own."""
+        self.description = Description(name=name, device=device, best_side=2048, largest_side=8192)
         self.settings = settings or Settings()
+        self.fields = fields or (Field if device == "cpu" else on_torch(device))
 
     def fill(
         self, rgb: np.ndarray, hole: np.ndarray, control: Control, *, seed: int = 0,
         known: np.ndarray | None = None, start: np.ndarray | None = None, scale: float = 0.0,
     ) -> np.ndarray:
-        """See `backend.models.interfaces.FillModel`. Deterministic from `seed`.
+        """See `backend.models.interfaces.FillModel`. Deterministic from `seed` on one device.
 
         start: H×W×3 float32, a coarse fill to begin from; `scale`: its true resolution as a share
-        of the picture's, at which the search begins."""
+        of the picture's, at which the search begins. What a GPU cannot do, for want of memory or
+        of an operation, the CPU does, and `control.note` says so."""
+        try:
+            return self._fill(rgb, hole, control, seed, known, start, scale, self.fields)
+        except Exception as error:
+            short = devices.is_out_of_memory(error)
+            if self.fields is Field or not (short or isinstance(error, NotImplementedError)):
+                raise
+            why = "The GPU ran out of memory" if short else f"The GPU cannot do this ({error})"
+        devices.release_memory()
+        control.note(f"{why}: PatchMatch worked on the CPU.")
+        return self._fill(rgb, hole, control, seed, known, start, scale, Field)
+
+    def _fill(
+        self, rgb: np.ndarray, hole: np.ndarray, control: Control, seed: int,
+        known: np.ndarray | None, start: np.ndarray | None, scale: float, fields: Fields,
+    ) -> np.ndarray:
         inside = hole > 0
         seen = ~inside if known is None else (known > 0) & ~inside
         result = rgb.astype(np.float32, copy=True)
@@ -63,11 +90,11 @@ class PatchMatchFill:
         field: Field | None = None
         middle = max(3, top - 3)
         if start is None and self.settings.starts > 1 and middle <= top:
-            field = self._best(levels, top, middle, seed, control)
+            field = self._best(levels, top, middle, seed, control, fields)
             top = middle - 1
         for index in range(top, -1, -1):
             control.progress(sum(work[index + 1 :]) / max(1, sum(work)))
-            field = self._level(levels, index, field, start, seed, control)
+            field = self._level(levels, index, field, start, seed, control, fields)
         assert field is not None
         control.progress(0.95)
         field.copy(result)
@@ -81,11 +108,11 @@ class PatchMatchFill:
 
     def _level(
         self, levels: list[Level], index: int, coarse: Field | None, start: np.ndarray | None,
-        seed: int, control: Control,
+        seed: int, control: Control, fields: Fields,
     ) -> Field:
         """One level: from the coarser one's matches, or from the start at the first."""
         s = self.settings
-        field = Field(levels[index], seed + 97 * index, s, control)
+        field = fields(levels[index], seed + 97 * index, s, control)
         if coarse is None:
             field.begin(start)
         else:
@@ -100,7 +127,8 @@ class PatchMatchFill:
         return field
 
     def _best(
-        self, levels: list[Level], top: int, middle: int, seed: int, control: Control
+        self, levels: list[Level], top: int, middle: int, seed: int, control: Control,
+        fields: Fields,
     ) -> Field:
         """The coarse levels from several random starts; the one of the lowest energy stays. They
         cost little there, and decide what the fill looks like."""
@@ -108,12 +136,13 @@ class PatchMatchFill:
         for number in range(self.settings.starts):
             field: Field | None = None
             for index in range(top, middle - 1, -1):
-                field = self._level(levels, index, field, None, seed + 7919 * number, control)
+                field = self._level(
+                    levels, index, field, None, seed + 7919 * number, control, fields
+                )
             assert field is not None
             field.measure()
             if (energy := field.energy()) < lowest:
-                v = field.level
-                best, picture, lowest = field, field.cube[v.hy, v.hx].copy(), energy
+                best, picture, lowest = field, field.values(), energy
         assert best is not None and picture is not None
         best.write(picture)  # all starts share one level's picture: put the winner's back
         return best
@@ -128,6 +157,13 @@ def warm_up() -> None:
     PatchMatchFill().fill(rgb, hole, Control())
 
 
+def on_torch(device: str) -> Fields:
+    """Makes fields that search on a torch device."""
+    from backend.fill.matches_torch import TorchField
+
+    return partial(TorchField, device=device)
+
+
 def load(entry: Any, files: dict[str, Path], device: str, control: Control) -> PatchMatchFill:
-    """Loader of `fill-patchmatch`: runs on the CPU whatever is asked."""
-    return PatchMatchFill(entry.name)
+    """Loader of `fill-patchmatch`."""
+    return PatchMatchFill(entry.name, device=device)
