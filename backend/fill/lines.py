@@ -27,6 +27,9 @@ SIDE, ALONG = (2.0, 5.0), 16.0  # px: where the colours beside an edge are looke
 ALIKE, CONTRAST = 0.12, 0.05  # of colours in [0, 1]: most on one side, least between both
 ONE_ALIKE = 80.0  # px of both known parts, if the colours are alike on one side only, as where
 # the sea goes on before another shore
+LONG_BOTH, LIT, BENT, AFTER = 60.0, 0.18, 0.03, 5.0  # two edges that are each so long, px, may
+# differ more in colour, on both sides, where the light changes, and miss each other by a share of
+# the gap, where a lens bends them; they come after the others, as if so many px further off
 INSIDE = 0.8  # share of the gap that must be hole
 LONG, TO_BORDER = 120.0, 0.5  # px, and the gap in known lengths: an edge that leaves the picture
 BAND = 3.0  # px on each side of the line that are copied along it
@@ -172,12 +175,12 @@ def _sides(
 
 
 def _facing(ends: Sequence[_End]) -> list[tuple[_End, _End]]:
-    """The pairs that look into each other's direction, between like colours on one side at least:
-    few of all."""
+    """The pairs that look into each other's direction, between colours that are not too different
+    on one side at least: few of all."""
     if not ends:
         return []
     into, left, right = (np.array([getattr(e, n) for e in ends]) for n in ("into", "left", "right"))
-    alike = np.abs(left[:, None] - right[None]).max(2) <= ALIKE
+    alike = np.abs(left[:, None] - right[None]).max(2) <= LIT
     facing = into @ into.T <= -np.cos(np.deg2rad(TURN))
     first, second = np.nonzero(np.tril(facing & (alike | alike.T)))
     return [(ends[int(i)], ends[int(j)]) for i, j in zip(first, second, strict=True)]
@@ -185,20 +188,21 @@ def _facing(ends: Sequence[_End]) -> list[tuple[_End, _End]]:
 
 def _missed(a: _End, b: _End, hole: np.ndarray) -> float | None:
     """By how many px two ends miss each other's line; None where they are no pair."""
-    if a.length + b.length < SHORTEST_BOTH:
-        return None
-    other = np.abs(a.left - b.right).max() > ALIKE, np.abs(a.right - b.left).max() > ALIKE
-    if all(other) or (any(other) and a.length + b.length < ONE_ALIKE):
-        return None
+    both = a.length + b.length
     way = b.at - a.at
     gap = float(way @ a.into)
-    if gap < 2 * R:
+    if both < SHORTEST_BOTH or gap < 2 * R:
         return None
     off = max(abs(float(way[0] * e.into[1] - way[1] * e.into[0])) for e in (a, b))
+    apart = [float(np.abs(x - y).max()) for x, y in ((a.left, b.right), (a.right, b.left))]
+    like = min(apart) <= ALIKE and (max(apart) <= ALIKE or both >= ONE_ALIKE)
     # a short segment's direction is less certain, and the further it is carried the less so
     allowed = OFF + gap * 0.5 / min(a.length, b.length)
-    if off > min(allowed, 0.05 * gap + OFF):
-        return None
+    if not like or off > min(allowed, 0.05 * gap + OFF):
+        long = min(a.length, b.length) >= LONG_BOTH
+        if not long or max(apart) > LIT or off > BENT * gap + OFF:
+            return None
+        off += AFTER
     steps = a.at + way * np.linspace(0, 1, int(gap) + 2)[:, None]
     return off if hole[_at(steps, hole.shape)].mean() > INSIDE else None
 

@@ -35,6 +35,7 @@ def case(width: int) -> tuple[np.ndarray, np.ndarray]:
     """The picture, H×W×3 uint8, and five holes of 1 % each, H×W uint8."""
     height = width * 9 // 16
     sample = cv2.imread(str(ROOT / "plugin/demo/sample.png"))
+    assert sample is not None, "the bundled sample is gone"
     rgb = cv2.resize(sample, (width, height), interpolation=cv2.INTER_CUBIC)[..., ::-1]
     hole = np.zeros((height, width), np.uint8)
     radius = round(float(np.sqrt(0.01 * width * height / np.pi)))

@@ -87,6 +87,31 @@ def test_a_long_edge_goes_on_between_other_colours_on_one_side(tall: int, found:
     assert len(lines.gaps(rgb, hole, ~hole, Control())) == found
 
 
+@pytest.mark.parametrize("tall, change, bend, found", [
+    (300, 0.15, 0.0001, 1),  # a roof under a sky that grows lighter, bent by the lens
+    (300, 0.15, 0.0, 1),
+    (300, 0.30, 0.0001, 0),  # other colours are another thing
+    (300, 0.15, 0.0012, 0),  # an arch is no straight edge
+    (150, 0.15, 0.0001, 0),  # short edges prove less
+])
+def test_two_long_edges_go_on_under_light_that_changes(
+    tall: int, change: float, bend: float, found: int
+) -> None:
+    y, x = np.mgrid[:300, :300].astype(np.float32)
+    light = np.where(y > 150, change, 0.0)[..., None]
+    roof = x > 150 + 0.8 * (150 - y) + bend * (y - 150) ** 2
+    rgb = np.where(roof[..., None], np.float32((0.5, 0.5, 0.45)), np.float32((0.2, 0.35, 0.4)))
+    rgb = (rgb + light).astype(np.float32)
+    hole = np.hypot(x - 150, y - 150) < 50
+    rgb = cv2.GaussianBlur(rgb, (0, 0), 0.6)
+    rgb[hole] = (0, 1, 0)
+    part = np.s_[150 - tall // 2 : 150 + tall // 2]
+    gaps = lines.gaps(rgb[part], hole[part], ~hole[part], Control())
+    assert len(gaps) == found
+    for gap in gaps:
+        assert np.hypot(*(gap.stop - gap.start)) > 90
+
+
 @pytest.mark.parametrize("tall, found", [(40, 1), (120, 0)])
 def test_a_long_edge_leaves_the_picture_where_the_border_is_near(tall: int, found: int) -> None:
     rgb = np.full((240, 200, 3), GREY, np.float32)
