@@ -100,7 +100,7 @@ def test_two_long_edges_go_on_under_light_that_changes(
     y, x = np.mgrid[:300, :300].astype(np.float32)
     light = np.where(y > 150, change, 0.0)[..., None]
     roof = x > 150 + 0.8 * (150 - y) + bend * (y - 150) ** 2
-    rgb = np.where(roof[..., None], np.float32((0.5, 0.5, 0.45)), np.float32((0.2, 0.35, 0.4)))
+    rgb = np.where(roof[..., None], GREY, BLUE)
     rgb = (rgb + light).astype(np.float32)
     hole = np.hypot(x - 150, y - 150) < 50
     rgb = cv2.GaussianBlur(rgb, (0, 0), 0.6)
