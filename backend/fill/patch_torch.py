@@ -109,13 +109,16 @@ def measure(scene: Scene, at: Tensor, check: Callable[[], None]) -> Tensor:
 def _try(
     scene: Scene, at: Tensor, dist: Tensor, wanted: Tensor, ok: Tensor, check: Callable[[], None]
 ) -> None:
-    """Takes the matches `wanted` where they are `ok` and better; changes `at` and `dist`."""
+    """Takes the best of k matches `wanted` (k×n) of those that are `ok` where it is better;
+    changes `at` and `dist`. Few large steps: each has a price of its own on a GPU."""
     ok = ok & scene.valid[wanted] & (wanted != at) & ~scene.given
-    which = torch.nonzero(ok)[:, 0]
-    source = wanted[which]
-    found = cost(scene, which, source, check)
-    better = found < dist[which]
-    at[which[better]], dist[which[better]] = source[better], found[better]
+    row, which = torch.nonzero(ok, as_tuple=True)
+    found = torch.full_like(wanted, torch.inf, dtype=dist.dtype)
+    found[row, which] = cost(scene, which, wanted[row, which], check)
+    least, row = found.min(0)
+    better = least < dist
+    at.copy_(torch.where(better, wanted.gather(0, row[None])[0], at))
+    dist.copy_(torch.where(better, least, dist))
 
 
 def propagate(scene: Scene, at: Tensor, dist: Tensor, check: Callable[[], None]) -> None:
@@ -123,12 +126,12 @@ def propagate(scene: Scene, at: Tensor, dist: Tensor, check: Callable[[], None])
     and `dist`. A jump over the picture's side meets a target of another row, whose match is a
     candidate like any other."""
     last = scene.height * scene.width - 1
+    sides = torch.tensor([scene.width, 1, -scene.width, -1], device=at.device)[:, None]
     for jump in JUMPS:
-        before = at.clone()
-        for step in (jump * scene.width, jump, -jump * scene.width, -jump):
-            neighbour = scene.tmap[(scene.targets - step).clamp(0, last)]
-            wanted = (before[neighbour.clamp(min=0)] + step).clamp(0, last)
-            _try(scene, at, dist, wanted, neighbour >= 0, check)
+        step = jump * sides
+        neighbour = scene.tmap[(scene.targets - step).clamp(0, last)]
+        wanted = (at[neighbour.clamp(min=0)] + step).clamp(0, last)
+        _try(scene, at, dist, wanted, neighbour >= 0, check)
 
 
 def scatter(
@@ -146,7 +149,7 @@ def scatter(
         state = mixed(state + 0x9E3779B9)
         right = state % (2 * reach + 1) - reach
         wanted, inside = scene.place(at // scene.width + down, at % scene.width + right)
-        _try(scene, at, dist, wanted, inside, check)
+        _try(scene, at, dist, wanted[None], inside[None], check)
 
 
 def mixed(number: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -22,6 +23,15 @@ if torch.cuda.is_available():
     DEVICES.append("cuda:0")
 if torch.backends.mps.is_available():
     DEVICES.append("mps")
+
+
+@pytest.fixture(autouse=True)
+def alone() -> Iterator[None]:
+    """One thread: these steps are small, and waiting for others is dear where cores are busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=DEVICES)
