@@ -24,6 +24,7 @@ from backend.fill.matches import Field, Settings
 from backend.fill.opencv import OpenCVFill
 from backend.fill.pyramid import Level, build
 from backend.models import device as devices
+from backend.models.catalogue import title_of
 from backend.models.interfaces import Description
 from backend.values import Control
 
@@ -58,9 +59,13 @@ class PatchMatchFill:
             short = devices.is_out_of_memory(error)
             if self.fields is Field or not (short or isinstance(error, NotImplementedError)):
                 raise
-            why = "The GPU ran out of memory" if short else f"The GPU cannot do this ({error})"
+            reason = str(error)
         devices.release_memory()
-        control.note(f"{why}: PatchMatch worked on the CPU.")
+        name = title_of(self.description.name)
+        if short:
+            control.note(f"The GPU ran out of memory: {name} worked on the CPU.")
+        else:
+            control.note(f"The GPU lacks an operation: {name} worked on the CPU ({reason}).")
         return self._fill(rgb, hole, control, seed, known, start, scale, Field)
 
     def _fill(

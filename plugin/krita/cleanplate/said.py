@@ -17,6 +17,7 @@ from .translate import tr
 NOTES = (
     "The GPU ran out of memory: {0} worked on the CPU.",
     "The GPU ran out of memory: {0} worked at half size.",
+    "The GPU lacks an operation: {0} worked on the CPU ({1}).",
     "Memory was short: {0} worked at half size.",
     "This onnxruntime has no CUDA: MI-GAN's ONNX pipeline runs on the CPU.",
     "Too little known background for PatchMatch: a hole was filled smoothly by Telea.",
