@@ -13,7 +13,7 @@ from backend.values import Control
 
 
 class TorchField(Field):
-    """A `Field` that searches and votes on `device`. The matches live there (`at`, `dist`) and
+    """A `Field` that searches and votes on `device`. The matches live there (`at`, `cost`) and
     come back for `copy` and `trust`."""
 
     def __init__(

@@ -3,8 +3,8 @@ torch for all targets at once.
 
 A place is a flat index y·W + x of the padded level; `at` holds the place each target copies from.
 Neighbours hand their matches on over jumps of 8, 4, 2, 1 px (jump flooding, Rong and Tan 2006)
-instead of one after the other. Every sum is gathered, none scattered, so that a device gives the
-same answer each time.
+instead of one after the other. Every sum of floats is gathered, none scattered, so that a device
+gives the same answer each time.
 """
 
 from __future__ import annotations

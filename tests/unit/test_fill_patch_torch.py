@@ -1,5 +1,6 @@
 """PatchMatch by torch against the same by numba, on the CPU and on each GPU that is here."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -174,22 +175,28 @@ def test_sixteen_bits_through_the_whole_stage(device: str) -> None:
     assert len(np.unique(plate[hole > 0])) > 256
 
 
-def test_cancel_is_heard_by_torch(device: str) -> None:
+def test_cancel_by_torch_ends_within_half_a_second(device: str) -> None:
     rgb = np.random.default_rng(0).random((500, 600, 3)).astype(np.float32)
     hole = np.zeros((500, 600), np.uint8)
     hole[100:400, 150:450] = 255
-    stop, asked = threading.Event(), []
+    model = PatchMatchFill(fields=partial(TorchField, device=device))
 
-    def cancel() -> None:
-        asked.append(time.perf_counter())
-        stop.set()
+    def waited() -> float:
+        """Seconds from the wish to the end."""
+        stop, asked = threading.Event(), []
 
-    threading.Timer(2.0, cancel).start()
-    with pytest.raises(Cancelled):
-        PatchMatchFill(fields=partial(TorchField, device=device)).fill(
-            rgb, hole, Control(cancelled=stop.is_set)
-        )
-    assert time.perf_counter() - asked[0] < 3
+        def cancel() -> None:
+            asked.append(time.perf_counter())
+            stop.set()
+
+        threading.Timer(1.5, cancel).start()
+        with pytest.raises(Cancelled):
+            model.fill(rgb, hole, Control(cancelled=stop.is_set))
+        return time.perf_counter() - asked[0]
+
+    limit = 0.5 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    # Long steps are there each time; a machine that is busy elsewhere is so now and then.
+    assert any(waited() < limit for _ in range(4))
 
 
 def failing(error: Exception) -> Fields:
