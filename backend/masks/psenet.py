@@ -94,16 +94,18 @@ def boxes_of(labels: np.ndarray) -> list[tuple[int, tuple[int, int, int, int]]]:
 
 
 class Detector:
-    """Lines by a PSENet (official or light). `coarse` is the long side it likes best, `margin` how
-    much of a line's height the net was taught to mark around it."""
+    """Lines by a PSENet (official or light). `coarse` is the long side it likes best, or `sizes`
+    several of them; `margin` is how much of a line's height the net was taught to mark around
+    it."""
 
     in_hues = False  # there the light one takes as much for letters that is none
 
     def __init__(
-        self, net: Any, device: str, coarse: int, least_score: float, margin: float = 0.0
+        self, net: Any, device: str, coarse: int, least_score: float, margin: float = 0.0,
+        sizes: tuple[int, ...] = (),
     ) -> None:
         self._net, self._device = net, device
-        self.coarse = coarse
+        self.coarse, self.sizes = coarse, sizes
         self._least_score = least_score
         self._margin = margin
 

@@ -11,29 +11,22 @@ import cv2
 import numpy as np
 
 from backend.masks import (
-    ground,
     strokes,
     strokes_colour,
     text_accept,
     text_faint,
-    text_hairlines,
     text_read,
     text_scan,
 )
 from backend.masks.text_lines import EVEN, HUES, Region, merge, reading_order
+from backend.masks.text_marks import closed, mask_of
 from backend.masks.text_scales import LineDetector, even, find_regions, hues, passes_for
 from backend.models.interfaces import Description, TextFound
 from backend.values import BadInput, Control, TextLine
 
-SMALL = 80  # px, height of a line whose strokes are widened less
-STROKE, EFFECT = 0.34, 0.5  # thresholds of the mask
 BEYOND = 0.6  # the net's certainty from which strokes count beyond the ends of a box
 LIKELIEST = 0.7  # what the net's map is stretched to in a line
 FINEST = 110  # px, height of a line's box in the crop where its colours are looked at
-DENSE = 0.75  # share of a box from which strokes count as a block
-BLOCK = 0.62  # ... from which the gaps between them are taken for the ground
-DISK = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 ROUNDS = 3  # how often a line may be followed beyond the detector's box
 
 
@@ -169,65 +162,6 @@ def check(rgb: np.ndarray) -> None:
         raise BadInput(f"Text is looked for in H×W×3 uint8 RGB, not {rgb.shape} {rgb.dtype}.")
 
 
-def mask_of(
-    rgb: np.ndarray, text: np.ndarray, effect: np.ndarray, boxes: list[Region]
-) -> np.ndarray:
-    """uint8 mask: shadows and glows, and the strokes with their hairlines a little wider than
-    seen, since their edges are soft: 2 px, 1 px in lines so small that their letters would run
-    together."""
-    solid = (text > STROKE).astype(np.uint8)
-    solid |= text_hairlines.continued(rgb, solid, boxes)
-    small = np.zeros(text.shape, np.uint8)
-    for box in sorted(boxes, key=lambda r: -r.height):
-        corners = box.corners(grow=0.3 * box.height).round().astype(np.int32)
-        cv2.fillConvexPoly(small, corners, int(box.height < SMALL))
-    wide = cv2.dilate(solid & (1 - small), DISK)
-    slim = cv2.dilate(solid & small, CROSS)
-    marked = np.maximum(wide, slim)
-    for box in boxes:
-        thin_out(marked, text, box)
-    return np.where((marked > 0) | (effect > EFFECT), np.uint8(255), np.uint8(0))
-
-
-def closed(
-    rgb: np.ndarray, mask: np.ndarray, boxes: list[Region], control: Control
-) -> np.ndarray:
-    """The mask with the insides of broad strokes (see ground.solid), except in lines that would
-    become a block by it: there the gaps are the letters' own."""
-    result = ground.solid(rgb, mask, [(box.corners(), box.height) for box in boxes], control)
-    for box in boxes:
-        part, within = place_of(box, mask.shape)
-        if within.any() and (result[part][within] > 0).mean() > BLOCK:
-            result[part][within] = mask[part][within]
-    return result
-
-
-def place_of(box: Region, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], np.ndarray]:
-    """The upright part of an H×W picture around a box, and which of its pixels lie in the box."""
-    corners = box.corners()
-    x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [shape[1], shape[0]])
-    x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, [shape[1], shape[0]])
-    inside = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    if inside.size:
-        cv2.fillConvexPoly(inside, (corners - (x0, y0)).round().astype(np.int32), 1)
-    return np.s_[y0:y1, x0:x1], inside > 0
-
-
-def thin_out(marked: np.ndarray, text: np.ndarray, box: Region) -> None:
-    """Strokes that, widened, fill a line's box are taken less wide, then only where they are
-    surer: small and bold letters would become a block otherwise."""
-    place, within = place_of(box, text.shape)
-    part, seen = marked[place], text[place]
-    if not within.any():
-        return
-    steps = [lambda: cv2.dilate((seen > STROKE).astype(np.uint8), CROSS), lambda: seen > STROKE,
-             lambda: seen > 0.5, lambda: seen > 0.7]  # fmt: skip
-    for step in steps:
-        if part[within].mean() <= DENSE:
-            return
-        part[within] = np.minimum(part, step())[within]
-
-
 @dataclass(frozen=True)
 class Decided:
     """The strokes of a line after its colours were looked at: `text` h×w float32 in `crop`."""
@@ -336,7 +270,8 @@ def load_psenet_builtin(
     from backend.networks.psenet import MARGIN
 
     net = load_light(next(iter(files.values())), device)
-    detector = Detector(net, device, coarse=640, least_score=0.8, margin=MARGIN)
+    detector = Detector(net, device, coarse=960, least_score=0.85, margin=MARGIN,
+                        sizes=(448, 640, 960))
     return StrokeTextModel(detector, stroke_finder(device, control),
                            Description(entry.name, device))
 

@@ -90,6 +90,7 @@ class Detector:
 
     coarse = 1024
     in_hues = True
+    sizes: tuple[int, ...] = ()
 
     def __init__(self, path: Path | None = None) -> None:
         self._session = open_session(path or wheel_file(MODEL))

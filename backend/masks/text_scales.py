@@ -11,7 +11,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from backend.masks.text_lines import EVEN, HUES, Region, merge
+from backend.masks.text_lines import EVEN, HUES, Region, merge, overlap
 from backend.values import Control
 
 FAINTLY = 0.5  # least score of a line that is seen in the hues alone; see text_accept.IN_HUES
@@ -20,6 +20,9 @@ TILE, OVERLAP = 512, 96
 LARGE = 50  # px in the pass for large letters in hues: smaller ones are seen as well without it
 WINDOW = 12  # pixels; wider means are taken in a picture reduced to about this width of their box
 CELL = 16  # pixels; small print is looked for in cells of this size
+LARGEST = 2.5  # what a picture is enlarged to at most for a pass over the whole of it
+LOW = 14  # px in a pass: lower lines are kept apart better in the next larger one
+TWICE = 0.3  # share of a box from which another one of the same detector shows the same line
 THIN = 150  # px, height of a line from which its strokes are too wide to be small print
 
 
@@ -55,10 +58,13 @@ QUICK, QUICK_PIXELS = Passes(0.85, 256, 448, 0, 0, 1, 0.75, 1, 0), 3_000_000
 
 class LineDetector(Protocol):
     """A detector of lines at one scale; `coarse` is the long side of its main pass, `in_hues`
-    whether it tells letters from other things in a picture of hues too."""
+    whether it tells letters from other things in a picture of hues too. `sizes`: long sides of
+    the passes of which the likeliest boxes are taken, from small to large, instead of a main pass
+    that others add to."""
 
     coarse: int
     in_hues: bool
+    sizes: tuple[int, ...]
 
     def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]: ...
 
@@ -72,6 +78,8 @@ def passes_for(detector: LineDetector, shape: tuple[int, ...]) -> Passes:
 
 def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> list[Region]:
     """All lines of an H×W×3 uint8 image of any size, in image pixels."""
+    if detector.sizes:
+        return likeliest(of_all_sizes(detector, rgb, control))
     long = max(rgb.shape[:2])
     passes = passes_for(detector, rgb.shape[:2])
     main = min(passes.main * detector.coarse / long, 2.0)
@@ -94,14 +102,47 @@ def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> l
         found += [replace(r, view=EVEN) for r in evenly if r.score >= EVENLY]
     control.progress(0.5)
     found += cut_by_border(detector, rgb, min(passes.hues / long, 1.0), control)
-    if main < 0.8:
-        tiles = tiles_with_small_print(rgb, found, main)[: passes.tiles]
-        for n, (y, x) in enumerate(tiles):
-            control.progress(0.5 + 0.5 * n / len(tiles))
-            tile = rgb[y : y + TILE, x : x + TILE]
-            inner = detector.find(tile, passes.tile_scale, control)
-            found += [r.scaled(1, 1, x, y) for r in inner if not cut_off(r, y, x, rgb.shape[:2])]
+    found += in_tiles(detector, rgb, found, main, control)
     return merge(found)
+
+
+def in_tiles(
+    detector: LineDetector, rgb: np.ndarray, found: list[Region], main: float, control: Control
+) -> list[Region]:
+    """Lines too small for a pass at the scale `main` that `found` the others."""
+    if main >= 0.8:
+        return []
+    passes = passes_for(detector, rgb.shape[:2])
+    tiles = tiles_with_small_print(rgb, found, main)[: passes.tiles]
+    small = []
+    for n, (y, x) in enumerate(tiles):
+        control.progress(0.5 + 0.5 * n / len(tiles))
+        tile = rgb[y : y + TILE, x : x + TILE]
+        inner = detector.find(tile, passes.tile_scale, control)
+        small += [r.scaled(1, 1, x, y) for r in inner if not cut_off(r, y, x, rgb.shape[:2])]
+    return small
+
+
+def of_all_sizes(detector: LineDetector, rgb: np.ndarray, control: Control) -> list[Region]:
+    """Lines seen at each of the detector's sizes and in tiles, the same ones several times."""
+    found: list[Region] = []
+    long, scale = max(rgb.shape[:2]), 0.0
+    for n, size in enumerate(detector.sizes):
+        scale = min(size / long, LARGEST)
+        seen = detector.find(rgb, scale, control)
+        finest = n + 1 == len(detector.sizes)
+        found += [r for r in seen if finest or r.height * scale > LOW]
+        control.progress(0.5 * (n + 1) / len(detector.sizes))
+    return found + in_tiles(detector, rgb, found, scale, control)
+
+
+def likeliest(regions: list[Region]) -> list[Region]:
+    """Of boxes that share more than TWICE of one of them the one with the highest score."""
+    kept: list[Region] = []
+    for r in sorted(regions, key=lambda r: -r.score):
+        if all(max(overlap(r, k)) <= TWICE for k in kept):
+            kept.append(r)
+    return kept
 
 
 def cut_by_border(

@@ -11,7 +11,7 @@ import multiprocessing
 import random
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -48,6 +48,13 @@ def font_files(folders: list[Path]) -> tuple[list[Path], list[Path]]:
     if not latin:
         raise BadInput(f"no fonts in {', '.join(map(str, folders))}")
     return latin, asian
+
+
+@lru_cache(200_000)
+def has(font: ImageFont.FreeTypeFont, letter: str) -> bool:
+    """Whether a font draws this letter, not the box that stands for all it lacks."""
+    shown, lacking = font.getmask(letter), font.getmask("\uffff")
+    return shown.size != lacking.size or bytes(shown) != bytes(lacking)
 
 
 def draw(text: str, font: ImageFont.FreeTypeFont, *, spacing: float, vertical: bool) -> np.ndarray:
@@ -111,8 +118,11 @@ def lines(seed: int, count: int, latin: list[Path], asian: list[Path], cjk_share
         size = rng.choice((64, 96))
         if (path, size) not in fonts:
             fonts[path, size] = ImageFont.truetype(str(path), size)
+        if not all(has(fonts[path, size], letter) for letter in set(text)):
+            continue
         vertical = rng.random() < (0.2 if script == 1 else 0.04) and 2 <= len(text) <= 9
-        spacing = size * rng.uniform(0.05, 0.6) if rng.random() < 0.15 else 0.0
+        wide = 0.4 if script == 1 else 0.15
+        spacing = size * rng.uniform(0.05, 0.6) if rng.random() < wide else 0.0
         ink = draw(text, fonts[path, size], spacing=spacing, vertical=vertical)
         if vertical:
             ink = np.rot90(ink).copy()

@@ -10,15 +10,8 @@ import numpy as np
 
 from backend.masks.strokes import BOX
 from backend.training.render_text import INK
-from backend.training.render_text_quick import (
-    FAR,
-    Line,
-    QuickRenderer,
-    Style,
-    finish,
-    local,
-    style,
-)
+from backend.training.render_text_quick import Line, QuickRenderer, local
+from backend.training.render_text_style import FAR, Style, finish, style
 
 HEIGHT, WIDTH = 72, 256
 EMPTY = 0.08  # share of crops without a line
@@ -54,7 +47,7 @@ def batch(draw: QuickRenderer, count: int, seed: int) -> tuple[np.ndarray, np.nd
 def composed(draw: QuickRenderer, rng: np.random.Generator) -> tuple[Crop, Line | None]:
     """A crop and its middle line; None in a crop without text."""
     y = int(rng.integers(0, WIDTH - HEIGHT + 1))
-    crop = Crop(draw.ground(WIDTH, rng)[y : y + HEIGHT].copy())
+    crop = Crop(draw.ground(WIDTH, rng)[0][y : y + HEIGHT].copy())
     if rng.random() < EMPTY:
         return crop, None
     middle = centred(draw, rng)

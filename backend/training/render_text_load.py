@@ -17,6 +17,7 @@ from backend.training.render_text_scene import TextRenderer
 from backend.training.trainer import Trainer
 
 PHOTO = (320, 448)  # height, width of the photos kept on the device
+PERHAPS = 0.5  # the detector's probability from which a photo's own text is not called ground
 PEOPLE = ("people_portraits", "people_ccp")  # text lies on people too
 NOTO = Path("/usr/share/fonts/opentype/noto")  # Debian's fonts-noto-cjk
 
@@ -53,7 +54,7 @@ def atlas_and_photos(
     groups = [g for g in (*BACKGROUNDS, *PEOPLE) if (args.data / g).is_dir()]
     photos = read_folders(args.data, groups, PHOTO[0], None, args.workers)
     if trainer.device.type != "cuda":
-        photos = photos[:: 8 if count < 1000 else 2]
+        photos = photos[:: 8 if count < 1000 else 1]
     trainer.log(f"{len(photos)} photos")
     return atlas, np.stack([fitted(photo.rgb) for photo in photos])
 
@@ -69,6 +70,20 @@ def renderer(args: argparse.Namespace, trainer: Trainer) -> TextRenderer:
 def quick_renderer(args: argparse.Namespace, trainer: Trainer) -> QuickRenderer:
     """The renderer for one core."""
     return QuickRenderer(*atlas_and_photos(args, trainer, 2048))
+
+
+def text_in(photos: np.ndarray) -> np.ndarray:
+    """Where N×H×W×3 uint8 photos may hold text already, by the DB detector of the rapidocr
+    wheel: N×H×W bool."""
+    from backend.masks.text_ppocr import Detector
+    from backend.values import Control
+
+    detector, found = Detector(), np.zeros(photos.shape[:3], bool)
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11))
+    for photo, here in zip(photos, found, strict=True):
+        p = cv2.resize(detector.probability(photo, 1.0, Control()), here.shape[::-1])
+        here[:] = cv2.dilate((p > PERHAPS).astype(np.uint8), around) > 0
+    return found
 
 
 class Pool:

@@ -5,19 +5,24 @@ render_text_scene, which is faster in large batches on a GPU."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 
 from backend.networks.psenet import MARGIN
+from backend.training import render_text_layouts as layouts
 from backend.training.render_text import DISTANCE_STEP, INK, PAD, Atlas
+from backend.training.render_text_style import Style, finish, paint, readable, style
 
 KERNELS = 7
 SMALLEST = 0.6  # scale m of the smallest kernel
-STEP = 4  # labels have a quarter of the scene's size
-FAR = 60.0
-WORD_GAP = 0.2  # of the ink's height, the least space between words
+STEP = layouts.STEP  # labels have a quarter of the scene's size
+# Of the ink's height, the least space at which a line is two: a space between words is not as
+# wide in Latin lines, and nothing is written between CJK letters but where they are set wide.
+WIDE_GAP, WIDE_GAP_CJK = 0.55, 0.8
+LEAST = 9.0  # px; lower lines are neither text nor ground: their labels would be single pixels
+NORMAL, GAP = 1, 6  # weight of a pixel, and of one between two words of a line
 
 
 @dataclass
@@ -34,26 +39,14 @@ class Line:
 
 
 @dataclass
-class Style:
-    """Colours (RGB 0–255) and effects of a line; widths are fractions of its height."""
-
-    fill: np.ndarray
-    other: np.ndarray
-    opacity: float = 1.0
-    outline: float = 0.0
-    shadow: tuple[float, float, float, float] | None = None  # x, y, blur, strength
-    glow: float = 0.0
-    plate: float = 0.0
-    plate_alpha: float = 1.0
-
-
-@dataclass
 class Scene:
     """`image` H×W×3 float32 0–255; `kernel` H/4×W/4 uint8: in how many of PSENet's KERNELS maps a
-    pixel lies (they are nested); `taken` the same size, uint8."""
+    pixel lies (they are nested); `weight` the same size, uint8: how much its label counts, 0 where
+    it is not known; `taken` the same size, uint8."""
 
     image: np.ndarray
     kernel: np.ndarray
+    weight: np.ndarray
     taken: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,26 +55,57 @@ class Scene:
 
 class QuickRenderer:
     """Draws scenes of an atlas over `photos` (N×H×W×3 uint8). `words`: label the words of Latin
-    lines one by one, not the lines."""
+    lines one by one, not the lines. `known`: N×H×W bool, where the photos may hold text already."""
 
-    def __init__(self, atlas: Atlas, photos: np.ndarray, words: bool = False) -> None:
+    def __init__(
+        self, atlas: Atlas, photos: np.ndarray, words: bool = False,
+        known: np.ndarray | None = None,
+    ) -> None:
         self.atlas, self.photos, self.words = atlas, photos, words
+        self.known = np.zeros(photos.shape[:3], bool) if known is None else known
+        self.short = np.flatnonzero((atlas.width < 1.8 * INK) & ~atlas.vertical.astype(bool))
 
-    def batch(self, count: int, side: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """(B×3×side×side uint8, B×side/4×side/4 uint8 numbers of kernels)."""
+    def batch(self, count: int, side: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(B×3×side×side uint8, B×side/4×side/4 uint8 numbers of kernels, their weights uint8)."""
         rng = np.random.default_rng(seed)
         scenes = [self.scene(side, rng) for _ in range(count)]
         images = np.stack([finish(s.image, rng) for s in scenes]).transpose(0, 3, 1, 2)
-        return np.ascontiguousarray(images), np.stack([s.kernel for s in scenes])
+        kernels, weights = (np.stack([getattr(s, k) for s in scenes]) for k in ("kernel", "weight"))
+        return np.ascontiguousarray(images), kernels, weights
 
     def scene(self, side: int, rng: np.random.Generator) -> Scene:
-        scene = Scene(self.ground(side, rng), np.zeros((side // STEP, side // STEP), np.uint8))
+        image, known = self.ground(side, rng)
+        shape = (side // STEP, side // STEP)
+        weight = np.where(known, 0, NORMAL).astype(np.uint8)
+        scene = Scene(image, np.zeros(shape, np.uint8), weight)
         if rng.random() < 0.08:
             return scene
+        if len(self.short) and rng.random() < 0.14:
+            self.strew(scene, rng)
+        else:
+            self.fill(scene, rng)
+        if rng.random() < 0.2:
+            scene.image = layouts.coarse(scene.image, rng.uniform(0.45, 0.85))
+        if rng.random() < 0.3:
+            planes = [(scene.kernel, True), (scene.weight, False)]
+            scene.image, (scene.kernel, scene.weight) = layouts.aslant(scene.image, planes, rng)
+        return scene
+
+    def strew(self, scene: Scene, rng: np.random.Generator) -> None:
+        """Single letters and numbers that belong to no line, mostly alike."""
+        look: Style | None = None
+        for x, y, size, angle in layouts.strewn(len(scene.image), rng):
+            index = int(rng.choice(self.short))
+            length = float(self.atlas.width[index]) * size / INK
+            drawn = self.draw(scene, Line(index, x, y, size, length, angle), look, rng)
+            look = drawn if rng.random() < 0.8 else None
+
+    def fill(self, scene: Scene, rng: np.random.Generator) -> None:
+        """Lines from the largest of this scene down to small print, many under each other."""
+        side = len(scene.image)
         before: Line | None = None
         look: Style | None = None
-        # from the largest text of this scene down to small print
-        largest = float(np.exp(rng.uniform(math.log(12), math.log(90))))
+        largest = float(np.exp(rng.uniform(math.log(14), math.log(side / 2.8))))
         for n in range(int(rng.integers(8, 26))):
             low = 7.0
             high = max(low + 1, largest * (1 if n < 2 else 0.6))
@@ -93,11 +117,12 @@ class QuickRenderer:
             drawn = self.draw(scene, line, look, rng)
             if drawn is not None:
                 before, look = line, drawn
-        return scene
 
-    def ground(self, side: int, rng: np.random.Generator) -> np.ndarray:
-        """A crop of a photo, a flat or graded field, sometimes with bars or a grid over it."""
+    def ground(self, side: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A crop of a photo, a flat or graded field, sometimes with bars or a grid over it, and
+        at a STEP-th of the size where it may hold text, bool."""
         kind = rng.random()
+        known = np.zeros((side // STEP, side // STEP), bool)
         if kind < 0.24:
             a, b = rng.uniform(0, 255, 3), rng.uniform(-60, 60, 3) * (rng.random() < 0.6)
             way = rng.uniform(0, 2 * math.pi)
@@ -105,7 +130,8 @@ class QuickRenderer:
             image = a + (x * math.cos(way) + y * math.sin(way))[..., None] * b
             image = np.clip(image, 0, 255).astype(np.float32)
         else:
-            photo = self.photos[rng.integers(len(self.photos))]
+            number = int(rng.integers(len(self.photos)))
+            photo = self.photos[number]
             h, w = photo.shape[:2]
             cut = min(h, w) * rng.uniform(0.35, 1)
             scale = side / cut
@@ -118,11 +144,15 @@ class QuickRenderer:
             image = cv2.warpAffine(
                 photo, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
             ).astype(np.float32)
+            if self.known[number].any():
+                there = cv2.warpAffine(self.known[number].astype(np.float32), matrix, (side, side),
+                                       borderMode=cv2.BORDER_REFLECT)
+                known = cv2.resize(there, known.shape, interpolation=cv2.INTER_AREA) > 0.1
             if kind < 0.36:
                 image = image * (t := rng.uniform(0.15, 0.7)) + rng.uniform(0, 255, 3) * (1 - t)
         if rng.random() < 0.2:
             self.pattern(image, rng)
-        return image.astype(np.float32)
+        return image.astype(np.float32), known
 
     def pattern(self, image: np.ndarray, rng: np.random.Generator) -> None:
         """Bars or cells over a part: what text is mistaken for."""
@@ -156,7 +186,7 @@ class QuickRenderer:
             align = rng.choice((-1, 0, 1)) * (length - before.length) / 2
             gap = (before.size + size) / 2 * rng.uniform(1.12, 1.8)
             gap *= 1 if rng.random() < 0.85 else -1
-            if rng.random() < 0.15:  # beside it in the same row
+            if rng.random() < 0.22:  # beside it in the same row
                 align, gap = (length + before.length) / 2 + rng.uniform(0.7, 2.5) * size, 0.0
             return Line(index, before.x + align * c - gap * s, before.y + align * s + gap * c,
                         size, length, before.angle)
@@ -200,25 +230,44 @@ class QuickRenderer:
         if (coarse > 0).sum() < 0.8 * area:
             return None
         scene.taken[spot][zone] = 1
+        scene.weight[spot][zone] = 0 if line.size < LEAST else NORMAL
         size = ((x1 - x0) // STEP, (y1 - y0) // STEP)
-        for left, right in self.pieces(line):
+        pieces = self.pieces(line)
+        for left, right in pieces:
             word = np.minimum(np.minimum(u - left, right - u), line.size / 2 - np.abs(v))
             word = cv2.resize(word, size, interpolation=cv2.INTER_AREA)
             levels = levels_of(word, line.size, right - left)
             np.maximum(scene.kernel[spot], levels, out=scene.kernel[spot])
+        if len(pieces) > 1 and line.size >= LEAST:
+            between = (coarse > 0) & (scene.kernel[spot] == 0)
+            scene.weight[spot][between] = GAP
         part = scene.image[y0:y1, x0:x1]
-        mean = part[inner > 0].mean(0) if (inner > 0).any() else part.mean((0, 1))
-        look = look or style(mean, rng)
         coverage, distance = self.sample(line, u, v)
+        mean = part[inner > 0].mean(0) if (inner > 0).any() else part.mean((0, 1))
+        if look is None and rng.random() < 0.08 and layouts.is_flat(part):
+            look = Style(mean, mean, raised=True)
+        if look is not None and look.raised:
+            part[:] = layouts.raised(part, coverage, line.size, rng)
+            return look
+        look = look or style(mean, rng)
+        if line.length < 5 * line.size and math.isinf(line.radius) and rng.random() < 0.1:
+            filled = rng.random() < 0.4
+            ink = look.other if filled else look.fill
+            if filled:
+                look = replace(look, plate=0.0, opacity=1.0,
+                               fill=readable(look.fill, look.other, 60))
+            layouts.frame(scene.image, line.x, line.y, line.length, line.size, line.angle,
+                          ink, rng, filled=filled)
         part[:] = paint(part, coverage, distance, inner, line.size, look)
         return look
 
     def pieces(self, line: Line) -> list[tuple[float, float]]:
-        """From where to where in px along the line its words reach; the whole line where words
-        are not kept apart or no spaces are written."""
+        """From where to where in px along the line its parts reach that stand wide apart; the
+        whole line where they are not kept apart."""
         whole = [(-line.length / 2, line.length / 2)]
-        if not self.words or self.atlas.script[line.index] or self.atlas.vertical[line.index]:
+        if not self.words or self.atlas.vertical[line.index]:
             return whole
+        least = WIDE_GAP_CJK if self.atlas.script[line.index] == 1 else WIDE_GAP
         width = int(self.atlas.width[line.index])
         strip = self.atlas.coverage[line.index][:, PAD : PAD + width]
         filled = np.flatnonzero(strip.max(0) > 24)
@@ -226,7 +275,7 @@ class QuickRenderer:
             return whole
         gaps = np.diff(filled) - 1
         between = gaps[gaps > 0]
-        space = max(WORD_GAP * INK, 2.2 * float(np.median(between)) if len(between) > 2 else 0.0)
+        space = max(least * INK, 2.2 * float(np.median(between)) if len(between) > 2 else 0.0)
         ends = np.flatnonzero(gaps >= space)
         starts = np.concatenate([filled[:1], filled[ends + 1]])
         stops = np.concatenate([filled[ends], filled[-1:]]) + 1
@@ -275,87 +324,3 @@ def local(line: Line, x0: int, y0: int, x1: int, y1: int) -> tuple[np.ndarray, n
     down = (across - np.float32(line.radius)) * np.float32(turn)
     u = np.arctan2(along, -down) * np.float32(abs(line.radius))
     return u, (np.float32(abs(line.radius)) - np.hypot(along, down)) * np.float32(turn)
-
-
-def colour(rng: np.random.Generator) -> np.ndarray:
-    """Half of all are white, black or nearly so, as adverts have them."""
-    kind = rng.random()
-    if kind < 0.3:
-        return np.full(3, rng.uniform(0, 30))
-    if kind < 0.58:
-        return np.full(3, 255 - rng.uniform(0, 30))
-    return rng.uniform(0, 255, 3) if kind > 0.8 else (rng.random(3) > 0.5) * 205.0 + 25
-
-
-def readable(ink: np.ndarray, against: np.ndarray, need: float) -> np.ndarray:
-    """The colour, made dark or light where it differs too little to be read."""
-    weights = np.array([0.3, 0.59, 0.11])
-    gap = abs(float((ink - against) @ weights)) + 0.3 * float(np.abs(ink - against).max())
-    if gap >= need:
-        return ink
-    return ink * 0.35 if float(against @ weights) > 128 else 255 - (255 - ink) * 0.35
-
-
-def style(mean: np.ndarray, rng: np.random.Generator) -> Style:
-    kind = rng.random()
-    against = mean
-    look = Style(colour(rng), colour(rng))
-    if kind < 0.2:
-        look.outline = rng.uniform(0.02, 0.12)
-    elif kind < 0.38:
-        way = rng.uniform(0, 2 * math.pi)
-        far = rng.uniform(0.02, 0.12)
-        look.shadow = (far * math.cos(way), far * math.sin(way), rng.uniform(0.01, 0.15),
-                       rng.uniform(0.35, 0.95))
-        look.other = colour(rng) * 0.3
-    elif kind < 0.45:
-        look.glow = rng.uniform(0.05, 0.25)
-    elif kind < 0.6:
-        look.plate, look.plate_alpha = rng.uniform(0.1, 0.45), rng.choice((1.0, 1.0, 0.6))
-        against = mean + (look.other - mean) * look.plate_alpha
-    elif kind < 0.8:
-        look.opacity = rng.uniform(0.22, 0.75)
-    look.fill = readable(look.fill, against, 50 + 40 * (1 - look.opacity))
-    if look.outline or look.glow:
-        look.other = readable(look.other, look.fill, 75)
-    return look
-
-
-def paint(
-    part: np.ndarray, coverage: np.ndarray, distance: np.ndarray, inner: np.ndarray, size: float,
-    look: Style,
-) -> np.ndarray:
-    """h×w×3 with the line over it."""
-    def over(alpha: np.ndarray, ink: np.ndarray) -> np.ndarray:
-        return part + (ink.astype(np.float32) - part) * alpha[..., None].astype(np.float32)
-
-    if look.plate:
-        part = over(np.clip(inner + look.plate * size + 0.5, 0, 1) * look.plate_alpha, look.other)
-    if look.shadow:
-        dx, dy, blur, strength = look.shadow
-        blur = max(0.6, blur * size)
-        moved = cv2.warpAffine(distance, np.array([[1, 0, dx * size], [0, 1, dy * size]]),
-                               distance.shape[::-1], borderValue=FAR)
-        part = over(np.clip((blur - moved) / (2 * blur), 0, 1) * strength, look.other)
-    if look.glow:
-        soft = np.exp(-((np.maximum(distance, 0) / (look.glow * size)) ** 2)) * 0.8
-        part = over(soft * (distance < 0.4 * size), look.other)
-    if look.outline:
-        part = over(np.clip(max(0.8, look.outline * size) + 0.5 - distance, 0, 1), look.other)
-    return over(coverage * look.opacity, look.fill)
-
-
-def finish(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Camera and file: contrast, blur, noise, JPEG; H×W×3 uint8."""
-    image = np.clip(image, 0, 255)
-    if rng.random() < 0.35:
-        soft = cv2.GaussianBlur(image, (0, 0), 0.9)
-        image = image + (soft - image) * rng.uniform(-0.5, 1)
-    if rng.random() < 0.4:
-        image = image + rng.normal(0, rng.uniform(1, 10), image.shape).astype(np.float32)
-    coded = np.clip(image, 0, 255).astype(np.uint8)
-    if rng.random() < 0.5:
-        quality = int(rng.integers(35, 92))
-        _, data = cv2.imencode(".jpg", coded, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        coded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
-    return coded

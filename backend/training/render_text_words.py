@@ -95,7 +95,7 @@ def latin(rng: random.Random) -> str:
             word += rng.choice(MARKS)
         words.append(word)
     style = rng.random()
-    line = " ".join(words)
+    line = ("   " if rng.random() < 0.15 else " ").join(words)
     if style < 0.3:
         return line.upper()
     if style < 0.5:
@@ -113,4 +113,6 @@ def cjk(rng: random.Random) -> str:
     line = "".join(rng.choices(alphabet, k=rng.randrange(1, 10)))
     if rng.random() < 0.2:
         line += number(rng)
+    elif rng.random() < 0.15:
+        line += "\u3000" + "".join(rng.choices(alphabet, k=rng.randrange(1, 5)))
     return line

@@ -68,6 +68,7 @@ def test_only_lines_linked_to_the_known_one_are_taken_from_a_view():
     class Seen:
         coarse = 1024
         in_hues = True
+        sizes: tuple[int, ...] = ()
 
         def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
             x0, y0 = where[:2]
@@ -180,8 +181,8 @@ def test_the_quick_renderer_labels_what_it_draws():
     atlas = rt.Atlas(coverage[None], distance[None], np.array([width], np.float32),
                      np.zeros(1), np.zeros(1, bool))
     draw = QuickRenderer(atlas, np.full((2, 200, 300, 3), 128, np.uint8))
-    images, kernels = draw.batch(6, 256, seed=4)
-    assert images.shape == (6, 3, 256, 256) and kernels.shape == (6, 64, 64)
+    images, kernels, weights = draw.batch(6, 256, seed=4)
+    assert images.shape == (6, 3, 256, 256) and kernels.shape == weights.shape == (6, 64, 64)
     again = draw.batch(6, 256, seed=4)
     assert (again[0] == images).all() and (again[1] == kernels).all()
     assert (draw.batch(6, 256, seed=5)[0] != images).any()
@@ -194,7 +195,8 @@ def test_the_quick_renderer_labels_what_it_draws():
     assert (maps[:, 1:] <= maps[:, :-1]).all()  # each kernel lies in the larger one
     # on flat ground the letters are where the text map is
     rng = np.random.default_rng(0)
-    draw.ground = lambda side, rng: np.full((side, side, 3), 128, np.float32)
+    flat = np.full((256, 256, 3), 128, np.float32)
+    draw.ground = lambda side, rng: (flat.copy(), np.zeros((64, 64), bool))
     scenes = [draw.scene(256, rng) for _ in range(6)]
     changed = np.stack([np.abs(s.image - 128).max(2) > 40 for s in scenes])
     cells = changed.reshape(6, 64, 4, 64, 4).any((2, 4))

@@ -107,6 +107,7 @@ class Blocks:
 
     coarse = 1024
     in_hues = True
+    sizes: tuple[int, ...] = ()
 
     def __init__(self) -> None:
         self.asked: list[tuple[tuple[int, int], float]] = []
@@ -129,6 +130,32 @@ def test_every_size_is_looked_for_and_found_once():
     assert (headline.cx, headline.cy) == pytest.approx((1200, 500), abs=5)
     long_sides = [max(shape) * scale for shape, scale in detector.asked]
     assert long_sides[0] == pytest.approx(1024) and min(long_sides) == pytest.approx(384)
+
+
+def test_of_several_sizes_the_likeliest_boxes_are_taken():
+    picture = np.full((400, 1000, 3), 200, np.uint8)
+    picture[100:160, 100:500] = picture[300:310, 600:760] = 20
+
+    class Sizes(Blocks):
+        sizes = (500, 1000)
+
+        def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
+            seen = super().find(rgb, scale, control)
+            if scale < 1:  # boxes of the small picture are worse; high ones are surer in it
+                return [replace(r, length=0.9 * r.length, score=0.95) for r in seen]
+            halves = [replace(r, cx=r.cx + d * r.length / 4, length=r.length / 2)
+                      for r in seen for d in (-1, 1) if r.height > 20]
+            return halves + [r for r in seen if r.height <= 20]
+
+    detector = Sizes()
+    found = text_scales.find_regions(detector, picture, Control())
+    assert [round(max(shape) * scale) for shape, scale in detector.asked] == [500, 1000]
+    large, small = sorted(found, key=lambda r: -r.height)
+    assert large.length == pytest.approx(360, abs=8) and large.score == 0.95
+    assert small.length == pytest.approx(160, abs=2), "too low for the small pass"
+    apart = [Region(0, 0, 40, 10, 0.0, 0.5), Region(35, 0, 40, 10, 0.0, 0.6)]
+    assert len(text_scales.likeliest(apart)) == 2
+    assert text_scales.likeliest([*apart, Region(18, 0, 76, 10, 0.0, 0.9)])[0].length == 76
 
 
 def test_small_print_is_looked_for_in_its_tiles_only():
@@ -165,6 +192,7 @@ def test_hues_are_looked_at_again_for_large_letters_alone(monkeypatch):
     class Blind:
         coarse = 1024
         in_hues = True
+        sizes: tuple[int, ...] = ()
 
         def find(self, rgb, scale, control):
             return []
@@ -207,6 +235,7 @@ def test_a_line_that_the_border_cuts_is_seen_beside_its_mirror_image():
     class Dark:
         coarse = 1024
         in_hues = True
+        sizes: tuple[int, ...] = ()
 
         def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
             ys, xs = np.nonzero(rgb[..., 0] < 100)
@@ -230,6 +259,7 @@ def test_a_detector_that_is_lost_in_hues_does_not_see_them() -> None:
     class Plain:
         coarse = 640
         in_hues = False
+        sizes: tuple[int, ...] = ()
 
         def __init__(self) -> None:
             self.seen: list[np.ndarray] = []

@@ -16,9 +16,11 @@ from backend.training import (  # noqa: E402
     render_text_words,
     text,
 )
+from backend.training import render_text_layouts as layouts  # noqa: E402
 from backend.training import strokes as strokes_training  # noqa: E402
-from backend.training.render_text_quick import Line, QuickRenderer, Style  # noqa: E402
+from backend.training.render_text_quick import GAP, Line, QuickRenderer, Scene  # noqa: E402
 from backend.training.render_text_scene import Layout, TextRenderer, border  # noqa: E402
+from backend.training.render_text_style import Style  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +87,7 @@ def test_losses_fall_with_better_answers():
     target = torch.zeros(1, 7, 16, 16)
     target[:, :, 4:12, 4:12] = 1
     good, bad = (target * 2 - 1) * 6, (1 - target * 2) * 6
-    batch = (torch.zeros(1, 3, 64, 64), target)
+    batch = (torch.zeros(1, 3, 64, 64), target, torch.ones(1, 1, 16, 16))
     assert text.loss(lambda _: good, batch)[0] < 0.05 < text.loss(lambda _: bad, batch)[0]
     stroke = torch.zeros(1, 3, 16, 16)
     stroke[:, 0, 4:8] = 1
@@ -145,15 +147,83 @@ def test_words_need_no_files_and_fonts_are_told_apart(tmp_path: Path):
     assert [p.name for p in asian] == ["NotoSansCJK-Bold.otf"]
 
 
-def test_words_are_labelled_one_by_one_where_asked(atlas: render_text.Atlas):
+def atlas_of(*lines: str) -> render_text.Atlas:
+    font = ImageFont.load_default(64)
+    strips = [render_text.strip(render_text.draw(x, font, spacing=0, vertical=False))
+              for x in lines]
+    coverage, distance, width = (np.stack(x) for x in zip(*strips, strict=True))
+    n = len(lines)
+    return render_text.Atlas(coverage, distance, width.astype(np.float32), np.zeros(n),
+                             np.zeros(n, bool))
+
+
+def test_what_stands_wide_apart_is_labelled_one_by_one_where_asked():
     photos = np.full((1, 64, 96, 3), 120, np.uint8)
-    line = Line(1, 128, 128, 36, float(atlas.width[1]) * 36 / render_text.INK, 0.0)
-    counts = {}
-    for words in (False, True):
-        renderer = QuickRenderer(atlas, photos, words)
-        left, right = renderer.pieces(line)[0][0], renderer.pieces(line)[-1][1]
-        assert left == pytest.approx(-line.length / 2, abs=1)
-        assert right == pytest.approx(line.length / 2, abs=1)
-        counts[words] = len(renderer.pieces(line))
-    assert counts == {False: 1, True: 2}, "NEW SEASON"
-    assert len(QuickRenderer(atlas, photos, True).pieces(Line(0, 0, 0, 36, 90, 0.0))) == 1
+    atlas = atlas_of("New season", "Now    10:00")
+    for number, parts in ((0, 1), (1, 2)):
+        line = Line(number, 128, 128, 36, float(atlas.width[number]) * 36 / render_text.INK, 0.0)
+        for words in (False, True):
+            pieces = QuickRenderer(atlas, photos, words).pieces(line)
+            assert pieces[0][0] == pytest.approx(-line.length / 2, abs=1)
+            assert pieces[-1][1] == pytest.approx(line.length / 2, abs=1)
+            assert len(pieces) == (parts if words else 1)
+    scene = Scene(np.full((256, 256, 3), 120, np.float32), np.zeros((64, 64), np.uint8),
+                  np.ones((64, 64), np.uint8))
+    QuickRenderer(atlas, photos, True).draw(scene, line, None, np.random.default_rng(0))
+    between = scene.weight == GAP
+    assert between.any() and not scene.kernel[between].any()
+    assert scene.kernel[32, :31].any() and scene.kernel[32, 33:].any()
+
+
+def test_print_too_small_and_a_photos_own_text_are_no_ground():
+    atlas = atlas_of("Sale")
+    photos = np.full((1, 320, 448, 3), 120, np.uint8)
+    draw = QuickRenderer(atlas, photos)
+    weights = []
+    for size in (7.0, 20.0):
+        scene = Scene(np.full((128, 128, 3), 120, np.float32), np.zeros((32, 32), np.uint8),
+                      np.ones((32, 32), np.uint8))
+        length = float(atlas.width[0]) * size / render_text.INK
+        assert draw.draw(scene, Line(0, 64, 64, size, length, 0.0), None, np.random.default_rng(1))
+        weights.append(scene.weight)
+    assert (weights[0] == 0).any() and (weights[1] > 0).all()
+    known = np.ones(photos.shape[:3], bool)
+    _, _, weight = QuickRenderer(atlas, photos, known=known).batch(8, 128, 3)
+    assert (weight == 0).any() and (draw.batch(8, 128, 3)[2] > 0).any()
+    better, worse = (torch.full((1, 7, 32, 32), v) for v in (-6.0, 6.0))
+    there = torch.from_numpy(weights[0])[None, None].float()
+    batch = (torch.zeros(1, 3, 128, 128), torch.zeros(1, 7, 32, 32), there)
+    assert text.loss(lambda _: better, batch)[0] < 0.1 < text.loss(lambda _: worse, batch)[0]
+    unknown = torch.where(there == 0, worse, better)  # wrong only where nothing is known
+    assert text.loss(lambda _: unknown, batch)[0] == pytest.approx(
+        float(text.loss(lambda _: better, batch)[0]), abs=1e-4)
+
+
+def test_layouts_keep_labels_on_what_they_label():
+    rng = np.random.default_rng(4)
+    image = np.zeros((128, 128, 3), np.float32)
+    image[40:80, 24:100] = 255
+    plane = np.zeros((32, 32), np.uint8)
+    plane[10:20, 6:25] = 7
+    for _ in range(5):
+        turned, (level, flag) = layouts.aslant(image, [(plane, True), (plane, False)], rng)
+        shown = turned[..., 0].reshape(32, 4, 32, 4).mean((1, 3)) > 127
+        for label in (level > 3, flag > 0):
+            assert (shown & label).sum() > 0.8 * (shown | label).sum()
+        assert set(np.unique(flag)) <= {0, 7}
+    spots = [layouts.strewn(320, rng) for _ in range(20)]
+    assert all(6 <= len(s) < 22 for s in spots)
+    boxed = np.full((64, 96, 3), 200, np.float32)
+    layouts.frame(boxed, 48, 32, 30, 12, 0.0, np.zeros(3), rng, filled=False)
+    assert (boxed[32, 48] == 200).all() and (boxed < 100).any()  # around the word, not over it
+    assert layouts.is_flat(np.full((9, 9, 3), 7.0)) and not layouts.is_flat(image)
+    cover = np.zeros((40, 60), np.float32)
+    cover[10:30, 20:40] = 1
+    part = layouts.raised(np.full((40, 60, 3), 100, np.float32), cover, 20, rng)
+    assert part[:5].std() == 0 and part.max() > 105 and part.min() < 95
+    assert layouts.coarse(image, 0.5).shape == image.shape
+
+
+def test_letters_a_font_lacks_are_told():
+    font = ImageFont.load_default(40)
+    assert render_text.has(font, "a") and not render_text.has(font, "\u8d28")

@@ -1,0 +1,92 @@
+"""From the stroke net's maps to the mask: how wide strokes are marked, and where they would
+become a block."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from backend.masks import ground, text_hairlines
+from backend.masks.text_lines import Region
+from backend.values import Control
+
+SMALL = 80  # px, height of a line whose strokes are widened less
+STROKE, EFFECT = 0.34, 0.5  # thresholds of the mask
+DENSE = 0.75  # share of a box from which strokes count as a block
+TINY, DENSE_LETTER = 24, 0.65  # px, height of lines whose letters are looked at one by one for it
+BLOCK = 0.62  # ... from which the gaps between them are taken for the ground
+DISK = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+
+
+def mask_of(
+    rgb: np.ndarray, text: np.ndarray, effect: np.ndarray, boxes: list[Region]
+) -> np.ndarray:
+    """uint8 mask: shadows and glows, and the strokes with their hairlines a little wider than
+    seen, since their edges are soft: 2 px, 1 px in lines so small that their letters would run
+    together."""
+    solid = (text > STROKE).astype(np.uint8)
+    solid |= text_hairlines.continued(rgb, solid, boxes)
+    small = np.zeros(text.shape, np.uint8)
+    for box in sorted(boxes, key=lambda r: -r.height):
+        corners = box.corners(grow=0.3 * box.height).round().astype(np.int32)
+        cv2.fillConvexPoly(small, corners, int(box.height < SMALL))
+    wide = cv2.dilate(solid & (1 - small), DISK)
+    slim = cv2.dilate(solid & small, CROSS)
+    marked = np.maximum(wide, slim)
+    for box in boxes:
+        thin_out(marked, text, box, DENSE)
+        if box.height < TINY:
+            for letter in cells(box):
+                thin_out(marked, text, letter, DENSE_LETTER)
+    return np.where((marked > 0) | (effect > EFFECT), np.uint8(255), np.uint8(0))
+
+
+def closed(
+    rgb: np.ndarray, mask: np.ndarray, boxes: list[Region], control: Control
+) -> np.ndarray:
+    """The mask with the insides of broad strokes (see ground.solid), except in lines that would
+    become a block by it: there the gaps are the letters' own."""
+    result = ground.solid(rgb, mask, [(box.corners(), box.height) for box in boxes], control)
+    for box in boxes:
+        part, within = place_of(box, mask.shape)
+        if within.any() and (result[part][within] > 0).mean() > BLOCK:
+            result[part][within] = mask[part][within]
+    return result
+
+
+def place_of(box: Region, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], np.ndarray]:
+    """The upright part of an H×W picture around a box, and which of its pixels lie in the box."""
+    corners = box.corners()
+    x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [shape[1], shape[0]])
+    x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, [shape[1], shape[0]])
+    inside = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    if inside.size:
+        cv2.fillConvexPoly(inside, (corners - (x0, y0)).round().astype(np.int32), 1)
+    return np.s_[y0:y1, x0:x1], inside > 0
+
+
+def cells(box: Region) -> list[Region]:
+    """A line's box in parts about as long as high: the places of its letters."""
+    n = max(1, round(box.length / box.height))
+    along = box.axes[0]
+    steps = [((i + 0.5) / n - 0.5) * box.length for i in range(n)]
+    return [replace(box, cx=float(box.cx + along[0] * t), cy=float(box.cy + along[1] * t),
+                    length=box.length / n) for t in steps]
+
+
+def thin_out(marked: np.ndarray, text: np.ndarray, box: Region, most: float) -> None:
+    """Strokes that, widened, fill more than `most` of a box are taken less wide, then only where
+    they are surer: small and bold letters would become a block otherwise."""
+    place, within = place_of(box, text.shape)
+    part, seen = marked[place], text[place]
+    if not within.any():
+        return
+    steps = [lambda: cv2.dilate((seen > STROKE).astype(np.uint8), CROSS), lambda: seen > STROKE,
+             lambda: seen > 0.5, lambda: seen > 0.7]  # fmt: skip
+    for step in steps:
+        if part[within].mean() <= most:
+            return
+        part[within] = np.minimum(part, step())[within]

@@ -1,0 +1,79 @@
+"""What a second detector adds: where nothing is known, surely seen or read; and small letters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backend.masks import strokes, text_marks, text_overlooked
+from backend.masks.text_lines import Region
+from backend.values import Control
+
+RGB = np.full((200, 300, 3), 180, np.uint8)
+
+
+class Seen:
+    coarse = 640
+    in_hues = False
+    sizes = (300,)
+
+    def __init__(self, *regions: Region) -> None:
+        self.regions = list(regions)
+
+    def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
+        return self.regions
+
+
+def item(region: Region, strength: float) -> strokes.Strokes:
+    crop = strokes.cut(RGB, region)
+    return strokes.Strokes(crop, crop.hint * strength, crop.hint * 0, crop.hint * 0)
+
+
+def test_only_what_is_not_known_is_a_candidate_and_gets_room_around():
+    known, new = Region(80, 50, 90, 20, 0.0, 0.9), Region(200, 150, 60, 20, 0.0, 0.9)
+    (found,) = text_overlooked.candidates(Seen(known, new), RGB, [known], Control())
+    assert (found.cx, found.cy) == (200, 150)
+    assert (found.length, found.height) == (70, 30)
+
+
+@pytest.mark.parametrize(("score", "strength", "read", "taken"), [
+    (0.95, 0.8, False, True),
+    (0.95, 0.5, False, False),
+    (0.95, 0.5, True, True),
+    (0.75, 0.8, False, False),
+    (0.75, 0.8, True, True),
+    (0.75, 0.2, True, False),
+    (0.6, 0.9, True, False),
+])
+def test_a_line_is_surely_seen_or_read(score: float, strength: float, read: bool, taken: bool):
+    region = Region(150, 100, 80, 24, 0.0, score)
+    found = text_overlooked.accepted([item(region, strength)], lambda r: read)
+    assert bool(found) == taken
+
+
+def test_no_more_than_some_are_read():
+    asked = []
+
+    def legible(region: Region) -> bool:
+        asked.append(region.score)
+        return True
+
+    items = [item(Region(150, 100, 80, 24, 0.0, 0.71 + n / 100), 0.5) for n in range(12)]
+    assert len(text_overlooked.accepted(items, legible)) == text_overlooked.MOST_READ
+    assert asked == sorted(asked, reverse=True) and asked[0] == pytest.approx(0.82)
+
+
+def test_small_letters_do_not_become_blocks_where_the_line_has_gaps():
+    """Letters 12 px high that the net sees as blobs, far apart: each is thinned for itself."""
+    text = np.zeros((60, 200), np.float32)
+    for x in range(21, 180, 32):
+        text[24:36, x : x + 14] = 0.45
+        text[28:32, x : x + 14] = 0.9
+    box = Region(100, 30, 160, 16, 0.0, 0.9)
+    mask = text_marks.mask_of(np.full((60, 200, 3), 90, np.uint8), text, text * 0, [box])
+    letter = mask[22:38, 20:36] > 0
+    assert letter[8].any() and letter.mean() < 0.65
+    assert [round(c.cx) for c in text_marks.cells(box)] == list(range(28, 180, 16))
+    high = text_marks.mask_of(np.full((60, 200, 3), 90, np.uint8), text, text * 0,
+                              [Region(100, 30, 160, 30, 0.0, 0.9)])
+    assert (high[22:38, 20:36] > 0).mean() > 0.75
