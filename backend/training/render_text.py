@@ -53,8 +53,11 @@ def font_files(folders: list[Path]) -> tuple[list[Path], list[Path]]:
 @lru_cache(200_000)
 def has(font: ImageFont.FreeTypeFont, letter: str) -> bool:
     """Whether a font draws this letter, not the box that stands for all it lacks."""
-    shown, lacking = font.getmask(letter), font.getmask("\uffff")
-    return shown.size != lacking.size or bytes(shown) != bytes(lacking)
+    side = 3 * int(font.size)
+    shown, lacking = (Image.new("L", (side, side)) for _ in range(2))
+    for sheet, sign in ((shown, letter), (lacking, "\uffff")):
+        ImageDraw.Draw(sheet).text((0, 0), sign, 255, font)
+    return shown.tobytes() != lacking.tobytes()
 
 
 def draw(text: str, font: ImageFont.FreeTypeFont, *, spacing: float, vertical: bool) -> np.ndarray:
