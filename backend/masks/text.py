@@ -15,6 +15,7 @@ from backend.masks import (
     strokes_colour,
     text_accept,
     text_faint,
+    text_overlooked,
     text_read,
     text_scan,
 )
@@ -34,10 +35,13 @@ class StrokeTextModel:
     """A line detector followed by a stroke decision in each line's own crop."""
 
     def __init__(
-        self, detector: LineDetector, finder: Any, description: Description
+        self, detector: LineDetector, finder: Any, description: Description,
+        second: LineDetector | None = None,
     ) -> None:
+        """`second` is asked for what the detector overlooks."""
         self.description = description
         self._detector = detector
+        self._second = second
         self._finder = finder
         self._reader = cache(text_read.reader)
 
@@ -82,6 +86,11 @@ class StrokeTextModel:
                 lines = text_faint.lines_in(view, n, self._detector, control)
                 seen = self._finder.find(picture, lines, control)
                 items = text_accept.instead(items, seen, beside)
+        if self._second is not None and passes.second:
+            known = [item.crop.region for item in items]
+            others = text_overlooked.candidates(self._second, rgb, known, control)
+            seen = self._finder.find(picture, others, control)
+            items += text_overlooked.accepted(seen, short, legible)
         for n in range(ROUNDS):
             going_on = []
             for item in items:
@@ -255,25 +264,36 @@ def stroke_finder(device: str, control: Control) -> Any:
 
 
 def load_ppocr(entry: Any, files: dict[str, Path], device: str, control: Control) -> Any:
-    """The rapidocr wheel's DB detector with stroke masks; always on the CPU."""
+    """The rapidocr wheel's DB detector with stroke masks, and the light PSENet for what it
+    overlooks; always on the CPU."""
+    from backend.masks.psenet import load_light
     from backend.masks.text_ppocr import Detector
+    from backend.models.catalogue import WEIGHTS
 
     finder = stroke_finder("cpu", control)
-    return StrokeTextModel(Detector(), finder, Description(entry.name, "cpu"))
+    net = load_light(WEIGHTS / "psenet-builtin.safetensors", "cpu")
+    second = light(net, "cpu", text_overlooked.LEAST_SCORE)
+    return StrokeTextModel(Detector(), finder, Description(entry.name, "cpu"), second)
 
 
 def load_psenet_builtin(
     entry: Any, files: dict[str, Path], device: str, control: Control
 ) -> Any:
     """The light PSENet trained here."""
-    from backend.masks.psenet import Detector, load_light
-    from backend.networks.psenet import MARGIN
+    from backend.masks.psenet import load_light
 
     net = load_light(next(iter(files.values())), device)
-    detector = Detector(net, device, coarse=960, least_score=0.85, margin=MARGIN,
-                        sizes=(448, 640, 960))
-    return StrokeTextModel(detector, stroke_finder(device, control),
+    return StrokeTextModel(light(net, device), stroke_finder(device, control),
                            Description(entry.name, device))
+
+
+def light(net: Any, device: str, least_score: float = 0.82) -> LineDetector:
+    """The light PSENet as a detector at the sizes it likes best."""
+    from backend.masks.psenet import Detector
+    from backend.networks.psenet import MARGIN
+
+    return Detector(net, device, coarse=960, least_score=least_score, margin=MARGIN,
+                    sizes=(640, 960))
 
 
 def load_psenet(entry: Any, files: dict[str, Path], device: str, control: Control) -> Any:

@@ -23,6 +23,7 @@ CELL = 16  # pixels; small print is looked for in cells of this size
 LARGEST = 2.5  # what a picture is enlarged to at most for a pass over the whole of it
 LOW = 14  # px in a pass: lower lines are kept apart better in the next larger one
 TWICE = 0.3  # share of a box from which another one of the same detector shows the same line
+WHOLE = 0.03  # of score for every height that a box is long
 THIN = 150  # px, height of a line from which its strokes are too wide to be small print
 
 
@@ -36,7 +37,8 @@ class Passes:
     favourite), `headlines` for letters as high as half the page, `hues`, `large_hues` for letters
     as high as a tenth of the page in them, `even` for letters nearly as dark or light as their
     ground (0: none); most `tiles` for small print and how far they are enlarged; most faint lines
-    whose surroundings are looked at (text_faint) and read (text_scan: about a second each)."""
+    whose surroundings are looked at (text_faint) and read (text_scan: about a second each);
+    whether a `second` detector looks for what is overlooked."""
 
     main: float
     headlines: int
@@ -47,13 +49,14 @@ class Passes:
     tile_scale: float
     surroundings: int
     reads: int
+    second: bool
 
 
 # letters of 8 px are seen surely at 1.5 times their size; 60 tiles take about half a minute
-THOROUGH = Passes(1.0, 384, 640, 448, 640, 60, 1.5, 2, 2)
+THOROUGH = Passes(1.0, 384, 640, 448, 640, 60, 1.5, 2, 2, True)
 # A picture of up to QUICK_PIXELS that is larger than the detector's favourite size is answered
 # within a second: time goes with the pixels seen.
-QUICK, QUICK_PIXELS = Passes(0.85, 256, 448, 0, 0, 1, 0.75, 1, 0), 3_000_000
+QUICK, QUICK_PIXELS = Passes(0.85, 256, 448, 0, 0, 1, 0.75, 1, 0, False), 3_000_000
 
 
 class LineDetector(Protocol):
@@ -78,9 +81,11 @@ def passes_for(detector: LineDetector, shape: tuple[int, ...]) -> Passes:
 
 def find_regions(detector: LineDetector, rgb: np.ndarray, control: Control) -> list[Region]:
     """All lines of an H×W×3 uint8 image of any size, in image pixels."""
-    if detector.sizes:
-        return likeliest(of_all_sizes(detector, rgb, control))
     long = max(rgb.shape[:2])
+    if detector.sizes:
+        found = of_all_sizes(detector, rgb, control)
+        finest = min(detector.sizes[-1] / long, LARGEST)
+        return likeliest(found + in_tiles(detector, rgb, found, finest, control))
     passes = passes_for(detector, rgb.shape[:2])
     main = min(passes.main * detector.coarse / long, 2.0)
     found = detector.find(rgb, main, control)
@@ -124,22 +129,26 @@ def in_tiles(
 
 
 def of_all_sizes(detector: LineDetector, rgb: np.ndarray, control: Control) -> list[Region]:
-    """Lines seen at each of the detector's sizes and in tiles, the same ones several times."""
+    """Lines seen at each of the detector's sizes, the same ones several times."""
     found: list[Region] = []
-    long, scale = max(rgb.shape[:2]), 0.0
     for n, size in enumerate(detector.sizes):
-        scale = min(size / long, LARGEST)
+        scale = min(size / max(rgb.shape[:2]), LARGEST)
         seen = detector.find(rgb, scale, control)
         finest = n + 1 == len(detector.sizes)
         found += [r for r in seen if finest or r.height * scale > LOW]
         control.progress(0.5 * (n + 1) / len(detector.sizes))
-    return found + in_tiles(detector, rgb, found, scale, control)
+    return found
 
 
 def likeliest(regions: list[Region]) -> list[Region]:
-    """Of boxes that share more than TWICE of one of them the one with the highest score."""
+    """Of boxes that share more than TWICE of one of them the one with the highest score; whole
+    lines before their pieces."""
+
+    def rank(r: Region) -> float:
+        return r.score + WHOLE * min(r.length / r.height, 10.0)
+
     kept: list[Region] = []
-    for r in sorted(regions, key=lambda r: -r.score):
+    for r in sorted(regions, key=rank, reverse=True):
         if all(max(overlap(r, k)) <= TWICE for k in kept):
             kept.append(r)
     return kept

@@ -36,18 +36,18 @@ def test_only_what_is_not_known_is_a_candidate_and_gets_room_around():
     assert (found.length, found.height) == (70, 30)
 
 
-@pytest.mark.parametrize(("score", "strength", "read", "taken"), [
-    (0.95, 0.8, False, True),
-    (0.95, 0.5, False, False),
-    (0.95, 0.5, True, True),
-    (0.75, 0.8, False, False),
-    (0.75, 0.8, True, True),
-    (0.75, 0.2, True, False),
-    (0.6, 0.9, True, False),
+@pytest.mark.parametrize(("length", "height", "strength", "read", "taken"), [
+    (80, 24, 0.6, True, True),
+    (80, 24, 0.6, False, False),
+    (80, 24, 0.2, True, False),
+    (14, 14, 0.6, True, True),
+    (40, 40, 0.6, True, False),
 ])
-def test_a_line_is_surely_seen_or_read(score: float, strength: float, read: bool, taken: bool):
-    region = Region(150, 100, 80, 24, 0.0, score)
-    found = text_overlooked.accepted([item(region, strength)], lambda r: read)
+def test_a_line_with_strokes_must_be_read_and_be_no_lattice(
+    length: float, height: float, strength: float, read: bool, taken: bool
+):
+    region = Region(150, 100, length, height, 0.0, 0.9)
+    found = text_overlooked.accepted([item(region, strength)], 200, lambda r: read)
     assert bool(found) == taken
 
 
@@ -59,7 +59,7 @@ def test_no_more_than_some_are_read():
         return True
 
     items = [item(Region(150, 100, 80, 24, 0.0, 0.71 + n / 100), 0.5) for n in range(12)]
-    assert len(text_overlooked.accepted(items, legible)) == text_overlooked.MOST_READ
+    assert len(text_overlooked.accepted(items, 200, legible)) == text_overlooked.MOST_READ
     assert asked == sorted(asked, reverse=True) and asked[0] == pytest.approx(0.82)
 
 
