@@ -64,9 +64,9 @@ class StrokeTextModel:
         def afar() -> list[Region]:
             return self._detector.find(rgb, text_accept.AFAR / max(rgb.shape[:2]), control)
 
-        def legible(region: Region) -> bool:
+        def legible(region: Region, least: float = text_read.READ) -> bool:
             reader, seen = self._reader(), picture(region)
-            return reader is not None and text_read.legible(reader, seen, region, control)
+            return reader is not None and text_read.legible(reader, seen, region, control, least)
 
         done: list[tuple[Region, strokes.Strokes, Decided]] = []
         short = min(rgb.shape[:2])

@@ -17,6 +17,7 @@ from backend.values import Control
 AROUND = 0.5  # of a line's height: the stroke net is used to boxes so much higher and longer
 COVERED = 0.3  # share of a box from which it was not overlooked
 LEAST_SCORE = 0.7  # of what PSENet sees; alone it takes surer lines only
+READ_SURELY = 0.85  # least certainty of its words; 0.8 where the detector sees the line, too
 LARGE = 0.08  # of the picture's short side: a lattice so high is read as a letter now and then
 
 
@@ -31,13 +32,13 @@ def candidates(
 
 
 def accepted(
-    items: Sequence[Strokes], short: int, legible: Callable[[Region], bool]
+    items: Sequence[Strokes], short: int, legible: Callable[[Region, float], bool]
 ) -> list[Strokes]:
     """The candidates that have strokes and can be read, of the MOST_READ surest; `short` is the
-    short side of the picture in px."""
+    short side of the picture in px, `legible` tries to read a region with a least certainty."""
     likely = [x for x in items if strength(x) > LEGIBLE and not lattice(x.crop.region, short)]
     likely = sorted(likely, key=lambda x: -x.crop.region.score)[:MOST_READ]
-    return [x for x in likely if legible(x.crop.region)]
+    return [x for x in likely if legible(x.crop.region, READ_SURELY)]
 
 
 def lattice(region: Region, short: int) -> bool:

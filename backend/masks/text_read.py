@@ -84,11 +84,14 @@ def reader() -> Reader | None:
         return None
 
 
-def legible(reader: Reader, rgb: np.ndarray, region: Region, control: Control) -> bool:
-    """Whether a region can be read: patterns make a letter now and then, but no sure words."""
+def legible(
+    reader: Reader, rgb: np.ndarray, region: Region, control: Control, least: float = READ
+) -> bool:
+    """Whether a region can be read, words with a certainty of `least`: patterns make a letter now
+    and then, but no sure words."""
     part = replace(region, length=min(region.length, ENOUGH * region.height))
     words, sure = reader.words(rgb, part.corners(), control)
-    return sure >= (READ if sum(c.isalnum() for c in words) > 1 else READ_ALONE)
+    return sure >= (least if sum(c.isalnum() for c in words) > 1 else READ_ALONE)
 
 
 def level(rgb: np.ndarray, corners: np.ndarray) -> np.ndarray:

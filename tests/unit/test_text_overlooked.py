@@ -47,14 +47,15 @@ def test_a_line_with_strokes_must_be_read_and_be_no_lattice(
     length: float, height: float, strength: float, read: bool, taken: bool
 ):
     region = Region(150, 100, length, height, 0.0, 0.9)
-    found = text_overlooked.accepted([item(region, strength)], 200, lambda r: read)
+    found = text_overlooked.accepted([item(region, strength)], 200, lambda r, least: read)
     assert bool(found) == taken
 
 
 def test_no_more_than_some_are_read():
     asked = []
 
-    def legible(region: Region) -> bool:
+    def legible(region: Region, least: float) -> bool:
+        assert least == text_overlooked.READ_SURELY
         asked.append(region.score)
         return True
 
