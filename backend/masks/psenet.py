@@ -111,8 +111,11 @@ class Detector:
 
     def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
         """H×W×3 uint8 RGB, looked at `scale` times its size → lines in its own pixels."""
-        maps = self.maps(rgb, scale, control)
-        sx, sy = rgb.shape[1] / maps.shape[2], rgb.shape[0] / maps.shape[1]
+        return self.lines(self.maps(rgb, scale, control), rgb.shape)
+
+    def lines(self, maps: np.ndarray, shape: tuple[int, ...]) -> list[Region]:
+        """What `maps` of a picture of that shape says → lines in the picture's pixels."""
+        sx, sy = shape[1] / maps.shape[2], shape[0] / maps.shape[1]
         # pixel centres: map pixel x covers image pixels x·s … (x+1)·s
         return [
             without(self._margin, r.scaled(sx, sy, sx / 2 - 0.5, sy / 2 - 0.5))

@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 
 from backend.masks import (
+    psenet,
     strokes,
     strokes_colour,
     text_accept,
     text_faint,
-    text_overlooked,
     text_read,
     text_scan,
+    text_second,
 )
 from backend.masks.text_lines import EVEN, HUES, Region, merge, reading_order
 from backend.masks.text_marks import closed, mask_of
@@ -36,9 +37,9 @@ class StrokeTextModel:
 
     def __init__(
         self, detector: LineDetector, finder: Any, description: Description,
-        second: LineDetector | None = None,
+        second: psenet.Detector | None = None,
     ) -> None:
-        """`second` is asked for what the detector overlooks."""
+        """`second` is asked for what the detector overlooks, and what it alone takes for text."""
         self.description = description
         self._detector = detector
         self._second = second
@@ -87,10 +88,11 @@ class StrokeTextModel:
                 seen = self._finder.find(picture, lines, control)
                 items = text_accept.instead(items, seen, beside)
         if self._second is not None and passes.second:
-            known = [item.crop.region for item in items]
-            others = text_overlooked.candidates(self._second, rgb, known, control)
-            seen = self._finder.find(picture, others, control)
-            items += text_overlooked.accepted(seen, short, legible)
+            seen = text_second.opinion(self._second, rgb, control)
+            items = text_second.believed(items, seen, legible)
+            others = text_second.overlooked(seen, [item.crop.region for item in items])
+            found = self._finder.find(picture, others, control)
+            items += text_second.accepted(found, short, legible)
         for n in range(ROUNDS):
             going_on = []
             for item in items:
@@ -266,13 +268,12 @@ def stroke_finder(device: str, control: Control) -> Any:
 def load_ppocr(entry: Any, files: dict[str, Path], device: str, control: Control) -> Any:
     """The rapidocr wheel's DB detector with stroke masks, and the light PSENet for what it
     overlooks; always on the CPU."""
-    from backend.masks.psenet import load_light
     from backend.masks.text_ppocr import Detector
     from backend.models.catalogue import WEIGHTS
 
     finder = stroke_finder("cpu", control)
-    net = load_light(WEIGHTS / "psenet-builtin.safetensors", "cpu")
-    second = light(net, "cpu", text_overlooked.LEAST_SCORE)
+    net = psenet.load_light(WEIGHTS / "psenet-builtin.safetensors", "cpu")
+    second = light(net, "cpu", text_second.LEAST_SCORE)
     return StrokeTextModel(Detector(), finder, Description(entry.name, "cpu"), second)
 
 
@@ -280,29 +281,24 @@ def load_psenet_builtin(
     entry: Any, files: dict[str, Path], device: str, control: Control
 ) -> Any:
     """The light PSENet trained here."""
-    from backend.masks.psenet import load_light
-
-    net = load_light(next(iter(files.values())), device)
+    net = psenet.load_light(next(iter(files.values())), device)
     return StrokeTextModel(light(net, device), stroke_finder(device, control),
                            Description(entry.name, device))
 
 
-def light(net: Any, device: str, least_score: float = 0.82) -> LineDetector:
+def light(net: Any, device: str, least_score: float = 0.82) -> psenet.Detector:
     """The light PSENet as a detector at the sizes it likes best."""
-    from backend.masks.psenet import Detector
     from backend.networks.psenet import MARGIN
 
-    return Detector(net, device, coarse=960, least_score=least_score, margin=MARGIN,
+    return psenet.Detector(net, device, coarse=960, least_score=least_score, margin=MARGIN,
                     sizes=(640, 960))
 
 
 def load_psenet(entry: Any, files: dict[str, Path], device: str, control: Control) -> Any:
     """The authors' PSENet checkpoints (psenet_r50_tt, _ctw, _ic15_736, _ic15_1024)."""
-    from backend.masks.psenet import Detector, load_official
-
-    net = load_official(next(iter(files.values())), device)
+    net = psenet.load_official(next(iter(files.values())), device)
     # the authors test with a short side of 736 px (1024 px for ic15_1024): about 3:2 pictures
     coarse = 1536 if entry.name.endswith("1024") else 1104
-    detector = Detector(net, device, coarse=coarse, least_score=0.85)
+    detector = psenet.Detector(net, device, coarse=coarse, least_score=0.85)
     return StrokeTextModel(detector, stroke_finder(device, control),
                            Description(entry.name, device))

@@ -17,7 +17,7 @@ MODEL = "PP-OCRv6_rec_small.onnx"
 HEIGHT = 48  # px, what the recogniser was trained on
 STRIDE = 8  # px from step to step of its answer
 WIDEST = 1600
-READ, READ_ALONE = 0.8, 0.92  # least certainty of words, and of a single letter
+READ, ALONE = 0.8, 0.12  # least certainty of words, and how much more a single letter needs
 ENOUGH = 6.0  # so many heights of a line are read to know whether it is text
 
 
@@ -91,7 +91,7 @@ def legible(
     and then, but no sure words."""
     part = replace(region, length=min(region.length, ENOUGH * region.height))
     words, sure = reader.words(rgb, part.corners(), control)
-    return sure >= (least if sum(c.isalnum() for c in words) > 1 else READ_ALONE)
+    return sure >= (least if sum(c.isalnum() for c in words) > 1 else least + ALONE)
 
 
 def level(rgb: np.ndarray, corners: np.ndarray) -> np.ndarray:

@@ -5,23 +5,27 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.masks import strokes, text_marks, text_overlooked
+from backend.masks import psenet, strokes, text_marks, text_second
 from backend.masks.text_lines import Region
 from backend.values import Control
 
 RGB = np.full((200, 300, 3), 180, np.uint8)
 
 
-class Seen:
-    coarse = 640
-    in_hues = False
-    sizes = (300,)
+class Maps(psenet.Detector):
+    """A PSENet that sees text in one box of RGB, and lines where it is told."""
 
-    def __init__(self, *regions: Region) -> None:
-        self.regions = list(regions)
+    def __init__(self, *lines: Region) -> None:
+        super().__init__(None, "cpu", 300, 0.7, sizes=(300,))
+        self.told = list(lines)
 
-    def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
-        return self.regions
+    def maps(self, rgb: np.ndarray, scale: float, control: Control) -> np.ndarray:
+        seen = np.zeros((7, 100, 150), np.float32)
+        seen[:, 40:60, 20:70] = 0.9
+        return seen
+
+    def lines(self, maps: np.ndarray, shape: tuple[int, ...]) -> list[Region]:
+        return self.told
 
 
 def item(region: Region, strength: float) -> strokes.Strokes:
@@ -29,11 +33,34 @@ def item(region: Region, strength: float) -> strokes.Strokes:
     return strokes.Strokes(crop, crop.hint * strength, crop.hint * 0, crop.hint * 0)
 
 
-def test_only_what_is_not_known_is_a_candidate_and_gets_room_around():
+def test_only_what_is_not_known_is_overlooked_and_gets_room_around():
     known, new = Region(80, 50, 90, 20, 0.0, 0.9), Region(200, 150, 60, 20, 0.0, 0.9)
-    (found,) = text_overlooked.candidates(Seen(known, new), RGB, [known], Control())
+    seen = text_second.opinion(Maps(known, new), RGB, Control())
+    assert seen.text.shape == RGB.shape[:2] and seen.text.max() == pytest.approx(0.9)
+    (found,) = text_second.overlooked(seen, [known])
     assert (found.cx, found.cy) == (200, 150)
     assert (found.length, found.height) == (70, 30)
+
+
+@pytest.mark.parametrize(("x", "view", "read", "stays"), [
+    (90, 0, False, True),
+    (240, 0, False, False),
+    (240, 0, True, True),
+    (240, 3, False, True),
+])
+def test_a_line_that_psenet_does_not_see_must_be_read(x: int, view: int, read: bool, stays: bool):
+    asked = []
+
+    def legible(region: Region, least: float) -> bool:
+        asked.append(least)
+        return read
+
+    seen = text_second.opinion(Maps(), RGB, Control())
+    line = item(Region(x, 100, 80, 24, 0.0, 0.9, view), 0.7)
+    assert text_second.believed([line], seen, legible) == ([line] if stays else [])
+    assert asked == ([] if x == 90 or view else [text_second.UNREAD])
+    beyond = Region(900, 900, 40, 20, 0.0)
+    assert text_second.certainty(seen.text, beyond) == 1.0
 
 
 @pytest.mark.parametrize(("length", "height", "strength", "read", "taken"), [
@@ -47,7 +74,7 @@ def test_a_line_with_strokes_must_be_read_and_be_no_lattice(
     length: float, height: float, strength: float, read: bool, taken: bool
 ):
     region = Region(150, 100, length, height, 0.0, 0.9)
-    found = text_overlooked.accepted([item(region, strength)], 200, lambda r, least: read)
+    found = text_second.accepted([item(region, strength)], 200, lambda r, least: read)
     assert bool(found) == taken
 
 
@@ -55,12 +82,12 @@ def test_no_more_than_some_are_read():
     asked = []
 
     def legible(region: Region, least: float) -> bool:
-        assert least == text_overlooked.READ_SURELY
+        assert least == text_second.READ_SURELY
         asked.append(region.score)
         return True
 
     items = [item(Region(150, 100, 80, 24, 0.0, 0.71 + n / 100), 0.5) for n in range(12)]
-    assert len(text_overlooked.accepted(items, 200, legible)) == text_overlooked.MOST_READ
+    assert len(text_second.accepted(items, 200, legible)) == text_second.MOST_READ
     assert asked == sorted(asked, reverse=True) and asked[0] == pytest.approx(0.82)
 
 

@@ -1,0 +1,97 @@
+"""A second opinion on text by the built-in PSENet: what the detector of lines overlooks (print on
+signs, clothes and in logos), and what it alone takes for text (a row of palms, a banana).
+
+PSENet itself takes more for letters than is, so that of what it sees alone only what can be read
+counts, and what it does not see goes only if it cannot be read either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from backend.masks.psenet import Detector
+from backend.masks.strokes import Strokes
+from backend.masks.text_accept import LEGIBLE, MOST_READ, SINGLE, strength
+from backend.masks.text_lines import Region, overlap
+from backend.masks.text_scales import likeliest, of_all_sizes
+from backend.values import Control
+
+AROUND = 0.5  # of a line's height: the stroke net is used to boxes so much higher and longer
+COVERED = 0.3  # share of a box from which it was not overlooked
+LEAST_SCORE = 0.7  # of what PSENet sees; alone it takes surer lines only
+READ_SURELY = 0.85  # least certainty of its words; 0.8 where the detector sees the line, too
+LARGE = 0.08  # of the picture's short side: a lattice so high is read as a letter now and then
+UNSEEN, UNREAD = 0.4, 0.6  # mean probability, and certainty of the words, below which a line of
+# the detector is none
+
+
+@dataclass(frozen=True, eq=False)
+class Opinion:
+    """`lines` that PSENet sees, and `text` H×W float32: its probability of text, the largest of
+    all its sizes."""
+
+    lines: list[Region]
+    text: np.ndarray
+
+
+class Recorded:
+    """A PSENet whose text maps are kept while it looks for lines."""
+
+    def __init__(self, net: Detector, shape: tuple[int, ...]) -> None:
+        self.coarse, self.in_hues, self.sizes = net.coarse, net.in_hues, net.sizes
+        self.text = np.zeros(shape[:2], np.float32)
+        self._net = net
+
+    def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
+        maps = self._net.maps(rgb, scale, control)
+        np.maximum(self.text, cv2.resize(maps[0], rgb.shape[1::-1]), out=self.text)
+        return self._net.lines(maps, rgb.shape)
+
+
+def opinion(net: Detector, rgb: np.ndarray, control: Control) -> Opinion:
+    """What PSENet sees in an H×W×3 uint8 picture."""
+    recorded = Recorded(net, rgb.shape)
+    return Opinion(likeliest(of_all_sizes(recorded, rgb, control)), recorded.text)
+
+
+def overlooked(seen: Opinion, known: Sequence[Region]) -> list[Region]:
+    """Lines that PSENet sees where no line is `known`."""
+    left = [r for r in seen.lines if all(overlap(r, k)[0] <= COVERED for k in known)]
+    return [replace(r, length=r.length + AROUND * r.height, height=r.height * (1 + AROUND))
+            for r in left]
+
+
+def accepted(
+    items: Sequence[Strokes], short: int, legible: Callable[[Region, float], bool]
+) -> list[Strokes]:
+    """The overlooked that have strokes and can be read, of the MOST_READ surest; `short` is the
+    short side of the picture in px, `legible` tries to read a region with a least certainty."""
+    likely = [x for x in items if strength(x) > LEGIBLE and not lattice(x.crop.region, short)]
+    likely = sorted(likely, key=lambda x: -x.crop.region.score)[:MOST_READ]
+    return [x for x in likely if legible(x.crop.region, READ_SURELY)]
+
+
+def lattice(region: Region, short: int) -> bool:
+    """Whether a box for a single letter is so high that it may be a window or a fence."""
+    return region.length < SINGLE * region.height and region.height > LARGE * short
+
+
+def believed(
+    items: Sequence[Strokes], seen: Opinion, legible: Callable[[Region, float], bool]
+) -> list[Strokes]:
+    """The detector's lines without those that PSENet does not see and nobody can read. What was
+    seen in a view of its own (hues, faint letters) is not asked about: PSENet has not seen it."""
+    return [x for x in items
+            if x.crop.region.view or certainty(seen.text, x.crop.region) >= UNSEEN
+            or legible(x.crop.region, UNREAD)]
+
+
+def certainty(text: np.ndarray, region: Region) -> float:
+    """Mean of an H×W map in a region, without its rim; 1 where the picture has none of it."""
+    inside = np.zeros(text.shape, np.uint8)
+    corners = region.corners(grow=-0.15 * region.height)
+    cv2.fillConvexPoly(inside, corners.round().astype(np.int32), 1)
+    return float(text[inside > 0].mean()) if inside.any() else 1.0
