@@ -24,6 +24,7 @@ COVERED = 0.3  # share of a box from which it was not overlooked
 LEAST_SCORE = 0.7  # of what PSENet sees; alone it takes surer lines only
 READ_SURELY = 0.85  # least certainty of its words; 0.8 where the detector sees the line, too
 LARGE = 0.08  # of the picture's short side: a lattice so high is read as a letter now and then
+LOWEST, HIGHEST = 12.0, 110.0  # px, height of a line in the finest and in the coarsest pass
 UNSEEN, UNREAD = 0.4, 0.6  # mean probability, and certainty of the words, below which a line of
 # the detector is none
 
@@ -31,10 +32,11 @@ UNSEEN, UNREAD = 0.4, 0.6  # mean probability, and certainty of the words, below
 @dataclass(frozen=True, eq=False)
 class Opinion:
     """`lines` that PSENet sees, and `text` H×W float32: its probability of text, the largest of
-    all its sizes."""
+    all its sizes. `heights`: the least and most height in px of a line that it can see."""
 
     lines: list[Region]
     text: np.ndarray
+    heights: tuple[float, float]
 
 
 class Recorded:
@@ -53,8 +55,10 @@ class Recorded:
 
 def opinion(net: Detector, rgb: np.ndarray, control: Control) -> Opinion:
     """What PSENet sees in an H×W×3 uint8 picture."""
-    recorded = Recorded(net, rgb.shape)
-    return Opinion(likeliest(of_all_sizes(recorded, rgb, control)), recorded.text)
+    recorded, long = Recorded(net, rgb.shape), max(rgb.shape[:2])
+    lines = likeliest(of_all_sizes(recorded, rgb, control))
+    heights = LOWEST * long / net.sizes[-1], HIGHEST * long / net.sizes[0]
+    return Opinion(lines, recorded.text, heights)
 
 
 def overlooked(seen: Opinion, known: Sequence[Region]) -> list[Region]:
@@ -82,10 +86,15 @@ def lattice(region: Region, short: int) -> bool:
 def believed(
     items: Sequence[Strokes], seen: Opinion, legible: Callable[[Region, float], bool]
 ) -> list[Strokes]:
-    """The detector's lines without those that PSENet does not see and nobody can read. What was
-    seen in a view of its own (hues, faint letters) is not asked about: PSENet has not seen it."""
+    """The detector's lines without those that PSENet does not see and nobody can read. It is not
+    asked about what it cannot see: lines too low or high for it, and what was seen in a view of
+    its own (hues, faint letters)."""
+
+    def asked(r: Region) -> bool:
+        return r.view == 0 and seen.heights[0] <= r.height <= seen.heights[1]
+
     return [x for x in items
-            if x.crop.region.view or certainty(seen.text, x.crop.region) >= UNSEEN
+            if not asked(x.crop.region) or certainty(seen.text, x.crop.region) >= UNSEEN
             or legible(x.crop.region, UNREAD)]
 
 

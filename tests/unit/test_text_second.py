@@ -42,13 +42,17 @@ def test_only_what_is_not_known_is_overlooked_and_gets_room_around():
     assert (found.length, found.height) == (70, 30)
 
 
-@pytest.mark.parametrize(("x", "view", "read", "stays"), [
-    (90, 0, False, True),
-    (240, 0, False, False),
-    (240, 0, True, True),
-    (240, 3, False, True),
+@pytest.mark.parametrize(("x", "height", "view", "read", "stays"), [
+    (90, 24, 0, False, True),
+    (240, 24, 0, False, False),
+    (240, 24, 0, True, True),
+    (240, 24, 3, False, True),
+    (240, 11, 0, False, True),
+    (240, 130, 0, False, True),
 ])
-def test_a_line_that_psenet_does_not_see_must_be_read(x: int, view: int, read: bool, stays: bool):
+def test_a_line_that_psenet_does_not_see_must_be_read(
+    x: int, height: float, view: int, read: bool, stays: bool
+):
     asked = []
 
     def legible(region: Region, least: float) -> bool:
@@ -56,9 +60,9 @@ def test_a_line_that_psenet_does_not_see_must_be_read(x: int, view: int, read: b
         return read
 
     seen = text_second.opinion(Maps(), RGB, Control())
-    line = item(Region(x, 100, 80, 24, 0.0, 0.9, view), 0.7)
+    line = item(Region(x, 100, 80, height, 0.0, 0.9, view), 0.7)
     assert text_second.believed([line], seen, legible) == ([line] if stays else [])
-    assert asked == ([] if x == 90 or view else [text_second.UNREAD])
+    assert asked == ([text_second.UNREAD] if x == 240 and height == 24 and not view else [])
     beyond = Region(900, 900, 40, 20, 0.0)
     assert text_second.certainty(seen.text, beyond) == 1.0
 
