@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from backend.masks import psenet, strokes, text_marks, text_second
 from backend.masks.text_lines import Region
+from backend.models.store import ModelStore
 from backend.values import Control
 
 RGB = np.full((200, 300, 3), 180, np.uint8)
@@ -109,3 +111,31 @@ def test_small_letters_do_not_become_blocks_where_the_line_has_gaps():
     high = text_marks.mask_of(np.full((60, 200, 3), 90, np.uint8), text, text * 0,
                               [Region(100, 30, 160, 30, 0.0, 0.9)])
     assert (high[22:38, 20:36] > 0).mean() > 0.85
+
+
+class Blind:
+    coarse, in_hues, sizes = 1024, False, ()
+
+    def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
+        return []
+
+
+def test_the_default_model_asks_psenet_and_the_recogniser(monkeypatch: pytest.MonkeyPatch):
+    """Real nets: a sign that the detector overlooks is found, what nobody else sees goes."""
+    sheet = Image.new("RGB", (640, 480), (235, 200, 40))
+    ImageDraw.Draw(sheet).text((180, 200), "CAUTION", (20, 20, 20), ImageFont.load_default(56))
+    rgb = np.asarray(sheet)
+    model = ModelStore("cpu").get("text", "text-ppocr", Control())
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "_detector", Blind())
+        found = model.find(rgb, Control())
+        assert len(found.lines) == 1 and found.mask[200:260, 180:440].mean() > 20
+        patch.setattr(model, "_second", None)
+        assert not model.find(rgb, Control()).lines
+    assert model.find(rgb, Control()).lines
+    nothing = Maps()
+    monkeypatch.setattr(model, "_second", nothing)
+    monkeypatch.setattr(nothing, "maps", lambda *_: np.zeros((7, 100, 150), np.float32))
+    assert model.find(rgb, Control()).lines, "it can be read"
+    monkeypatch.setattr("backend.masks.text_read.legible", lambda *_: False)
+    assert not model.find(rgb, Control()).mask.any()
