@@ -16,6 +16,7 @@ from backend.masks import (
     strokes_colour,
     text_accept,
     text_faint,
+    text_judge,
     text_read,
     text_scan,
     text_second,
@@ -69,15 +70,25 @@ class StrokeTextModel:
             reader, seen = self._reader(), picture(region)
             return reader is not None and text_read.legible(reader, seen, region, control, least)
 
+        def words(region: Region) -> tuple[str, float]:
+            reader = self._reader()
+            return reader.words(rgb, region.corners(), control) if reader else ("", 0.0)
+
         done: list[tuple[Region, strokes.Strokes, Decided]] = []
         short = min(rgb.shape[:2])
         seen = self._finder.find(picture, regions, control)
-        items = text_accept.accepted(seen, short, afar, legible)
+        passes = passes_for(self._detector, rgb.shape[:2])
+        second = self._second if passes.second else None
+        opinion = second and text_second.opinion(second, rgb, control)
+        if self._second:
+            judge = text_judge.Judge(rgb.shape, opinion and opinion.certainty, words)
+            items = text_judge.accepted(seen, short, judge, legible)
+        else:
+            items = text_accept.accepted(seen, short, afar, legible)
         gaps = text_accept.bridges([item.crop.region for item in items])
         if gaps:
             between = self._finder.find(picture, gaps, control)
             items += [x for x in between if text_accept.strength(x) > text_accept.BESIDE_TEXT]
-        passes = passes_for(self._detector, rgb.shape[:2])
         for beside in (False, True):
             for view in (
                 text_faint.quiet_views(rgb, items, passes.surroundings, control) if beside
@@ -87,10 +98,8 @@ class StrokeTextModel:
                 lines = text_faint.lines_in(view, n, self._detector, control)
                 seen = self._finder.find(picture, lines, control)
                 items = text_accept.instead(items, seen, beside)
-        if self._second is not None and passes.second:
-            seen = text_second.opinion(self._second, rgb, control)
-            items = text_second.believed(items, seen, legible)
-            others = text_second.overlooked(seen, [item.crop.region for item in items])
+        if opinion:
+            others = text_second.overlooked(opinion, [item.crop.region for item in items])
             found = self._finder.find(picture, others, control)
             items += text_second.accepted(found, short, legible)
         for n in range(ROUNDS):

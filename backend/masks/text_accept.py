@@ -4,7 +4,7 @@ the lines around: faint pieces count where they continue a sure line."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,39 +47,61 @@ def accepted(
 ) -> list[Strokes]:
     """The candidates that are text; `short` is the short side of the picture in px, `afar` gives
     what is seen at AFAR px, `legible` tries to read a region."""
-    taken, doubtful, huge, hidden, again = [], [], [], [], []
+    seen = by_view(items, short)
+    taken = [x for x in seen.plain if stands_alone(x, short, afar)]
+    huge = [x for x in seen.plain if x not in taken and x.crop.region.height > HUGE * short]
+    doubtful = [x for x in seen.plain if x not in taken and x not in huge]
+    taken, doubtful = grown(taken, doubtful)
+    words = readable(doubtful + huge, legible) + readable(seen.hidden, legible)
+    if words:
+        taken, _ = grown(taken + words, [x for x in doubtful if x not in words])
+    return instead(taken, seen.again)
+
+
+@dataclass(frozen=True)
+class ByView:
+    """Candidates by what they were seen in: `plain` ones in the picture or surely in its hues,
+    `hidden` ones that must be read, and those that only show a line `again`."""
+
+    plain: list[Strokes]
+    hidden: list[Strokes]
+    again: list[Strokes]
+
+
+def by_view(items: Sequence[Strokes], short: int) -> ByView:
+    found = ByView([], [], [])
     for item in items:
-        region, clear = item.crop.region, strength(item)
+        region = item.crop.region
         seen = [strength(x) for x in items if twice(region, x.crop.region)]
         if seen:
             if region.height <= HUGE * short and max(seen) < UNSURE:
-                again.append(item)
+                found.again.append(item)
         elif region.view == EVEN or (region.view == HUES and region.score < IN_HUES):
-            hidden.append(item)
-        elif region.height > HUGE * short:
-            if region.view != HUES and (
-                reaches(CLEAR, region.score, clear)
-                or (reaches(FROM_AFAR, region.score, clear) and read(region, afar()))
-            ):
-                taken.append(item)
-            else:
-                huge.append(item)
-        elif reaches(ALONE, region.score, clear) or (
-            region.view == 0 and region.length > LONG * region.height
-            and reaches(IN_A_ROW, region.score, clear)
-        ):  # fmt: skip
-            taken.append(item)
+            found.hidden.append(item)
         else:
-            doubtful.append(item)
-    taken, doubtful = grown(taken, doubtful)
-    words = []
-    for some in (doubtful + huge, hidden):
-        likely = [x for x in some if strength(x) > LEGIBLE]
-        likely = sorted(likely, key=lambda x: -x.crop.region.score)[:MOST_READ]
-        words += [x for x in likely if legible(x.crop.region)]
-    if words:
-        taken, _ = grown(taken + words, [x for x in doubtful if x not in words])
-    return instead(taken, again)
+            found.plain.append(item)
+    return found
+
+
+def stands_alone(
+    item: Strokes, short: int, afar: Callable[[], Sequence[Region]] = tuple
+) -> bool:
+    """Whether a candidate is sure by its score and strokes, whatever is around it."""
+    region, clear = item.crop.region, strength(item)
+    if region.height > HUGE * short:
+        return region.view != HUES and (
+            reaches(CLEAR, region.score, clear)
+            or (reaches(FROM_AFAR, region.score, clear) and read(region, afar()))
+        )
+    row = region.view == 0 and region.length > LONG * region.height
+    return reaches(ALONE, region.score, clear) or (row and reaches(IN_A_ROW, region.score, clear))
+
+
+def readable(items: Sequence[Strokes], legible: Callable[[Region], bool]) -> list[Strokes]:
+    """Those of the MOST_READ likeliest that can be read."""
+    likely = [x for x in items if strength(x) > LEGIBLE]
+    likely = sorted(likely, key=lambda x: -x.crop.region.score)[:MOST_READ]
+    return [x for x in likely if legible(x.crop.region)]
 
 
 def twice(a: Region, b: Region) -> bool:

@@ -1,8 +1,8 @@
 """A second opinion on text by the built-in PSENet: what the detector of lines overlooks (print on
-signs, clothes and in logos), and what it alone takes for text (a row of palms, a banana).
+signs, clothes and in logos), and where it sees none (text_judge weighs that).
 
 PSENet itself takes more for letters than is, so that of what it sees alone only what can be read
-counts, and what it does not see goes only if it cannot be read either."""
+counts."""
 
 from __future__ import annotations
 
@@ -22,21 +22,24 @@ from backend.values import Control
 AROUND = 0.5  # of a line's height: the stroke net is used to boxes so much higher and longer
 COVERED = 0.3  # share of a box from which it was not overlooked
 LEAST_SCORE = 0.7  # of what PSENet sees; alone it takes surer lines only
-READ_SURELY = 0.85  # least certainty of its words; 0.8 where the detector sees the line, too
+READ_SURELY = 0.85  # least certainty of its words; surer than where the detector sees it, too
 LARGE = 0.08  # of the picture's short side: a lattice so high is read as a letter now and then
-LOWEST, HIGHEST = 12.0, 110.0  # px, height of a line in the finest and in the coarsest pass
-UNSEEN, UNREAD = 0.4, 0.6  # mean probability, and certainty of the words, below which a line of
-# the detector is none
 
 
 @dataclass(frozen=True, eq=False)
 class Opinion:
     """`lines` that PSENet sees, and `text` H×W float32: its probability of text, the largest of
-    all its sizes. `heights`: the least and most height in px of a line that it can see."""
+    all its sizes."""
 
     lines: list[Region]
     text: np.ndarray
-    heights: tuple[float, float]
+
+    def certainty(self, region: Region) -> float:
+        """Mean probability of text in a region, without its rim; 1 outside the picture."""
+        inside = np.zeros(self.text.shape, np.uint8)
+        corners = region.corners(grow=-0.15 * region.height)
+        cv2.fillConvexPoly(inside, corners.round().astype(np.int32), 1)
+        return float(self.text[inside > 0].mean()) if inside.any() else 1.0
 
 
 class Recorded:
@@ -55,10 +58,9 @@ class Recorded:
 
 def opinion(net: Detector, rgb: np.ndarray, control: Control) -> Opinion:
     """What PSENet sees in an H×W×3 uint8 picture."""
-    recorded, long = Recorded(net, rgb.shape), max(rgb.shape[:2])
+    recorded = Recorded(net, rgb.shape)
     lines = likeliest(of_all_sizes(recorded, rgb, control))
-    heights = LOWEST * long / net.sizes[-1], HIGHEST * long / net.sizes[0]
-    return Opinion(lines, recorded.text, heights)
+    return Opinion(lines, recorded.text)
 
 
 def overlooked(seen: Opinion, known: Sequence[Region]) -> list[Region]:
@@ -81,26 +83,3 @@ def accepted(
 def lattice(region: Region, short: int) -> bool:
     """Whether a box for a single letter is so high that it may be a window or a fence."""
     return region.length < SINGLE * region.height and region.height > LARGE * short
-
-
-def believed(
-    items: Sequence[Strokes], seen: Opinion, legible: Callable[[Region, float], bool]
-) -> list[Strokes]:
-    """The detector's lines without those that PSENet does not see and nobody can read. It is not
-    asked about what it cannot see: lines too low or high for it, and what was seen in a view of
-    its own (hues, faint letters)."""
-
-    def asked(r: Region) -> bool:
-        return r.view == 0 and seen.heights[0] <= r.height <= seen.heights[1]
-
-    return [x for x in items
-            if not asked(x.crop.region) or certainty(seen.text, x.crop.region) >= UNSEEN
-            or legible(x.crop.region, UNREAD)]
-
-
-def certainty(text: np.ndarray, region: Region) -> float:
-    """Mean of an H×W map in a region, without its rim; 1 where the picture has none of it."""
-    inside = np.zeros(text.shape, np.uint8)
-    corners = region.corners(grow=-0.15 * region.height)
-    cv2.fillConvexPoly(inside, corners.round().astype(np.int32), 1)
-    return float(text[inside > 0].mean()) if inside.any() else 1.0
