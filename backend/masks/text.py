@@ -43,8 +43,8 @@ class StrokeTextModel:
         """`second` is asked for what the detector overlooks, and what it alone takes for text."""
         self.description = description
         self._detector = detector
-        self._second = second
-        self._finder = finder
+        self.second = second
+        self.finder = finder
         self._reader = cache(text_read.reader)
 
     def regions(self, rgb: np.ndarray, control: Control) -> list[Region]:
@@ -70,24 +70,20 @@ class StrokeTextModel:
             reader, seen = self._reader(), picture(region)
             return reader is not None and text_read.legible(reader, seen, region, control, least)
 
-        def words(region: Region) -> tuple[str, float]:
-            reader = self._reader()
-            return reader.words(rgb, region.corners(), control) if reader else ("", 0.0)
-
         done: list[tuple[Region, strokes.Strokes, Decided]] = []
         short = min(rgb.shape[:2])
-        seen = self._finder.find(picture, regions, control)
+        seen = self.finder.find(picture, regions, control)
         passes = passes_for(self._detector, rgb.shape[:2])
-        second = self._second if passes.second else None
-        opinion = second and text_second.opinion(second, rgb, control)
-        if self._second:
-            judge = text_judge.Judge(rgb.shape, opinion and opinion.certainty, words)
-            items = text_judge.accepted(seen, short, judge, legible)
+        opinion = None
+        if self.second:
+            if passes.second:
+                opinion = text_second.opinion(self.second, rgb, control)
+            items = text_judge.accepted(seen, short, self.judge(rgb, opinion, control), legible)
         else:
             items = text_accept.accepted(seen, short, afar, legible)
         gaps = text_accept.bridges([item.crop.region for item in items])
         if gaps:
-            between = self._finder.find(picture, gaps, control)
+            between = self.finder.find(picture, gaps, control)
             items += [x for x in between if text_accept.strength(x) > text_accept.BESIDE_TEXT]
         for beside in (False, True):
             for view in (
@@ -96,11 +92,11 @@ class StrokeTextModel:
             ):  # fmt: skip
                 n = look.add(view.image)
                 lines = text_faint.lines_in(view, n, self._detector, control)
-                seen = self._finder.find(picture, lines, control)
+                seen = self.finder.find(picture, lines, control)
                 items = text_accept.instead(items, seen, beside)
         if opinion:
             others = text_second.overlooked(opinion, [item.crop.region for item in items])
-            found = self._finder.find(picture, others, control)
+            found = self.finder.find(picture, others, control)
             items += text_second.accepted(found, short, legible)
         for n in range(ROUNDS):
             going_on = []
@@ -114,7 +110,7 @@ class StrokeTextModel:
                     done.append((box, item, decision))
             if not going_on:
                 break
-            items = self._finder.find(picture, merge(going_on), control)
+            items = self.finder.find(picture, merge(going_on), control)
         read = self._read_beside(rgb, done, look, passes.reads, control)
         # reading tells where a line ends
         done += [(x.crop.region, x, decided(picture(x.crop.region), x)) for x in read]
@@ -131,6 +127,17 @@ class StrokeTextModel:
         lines = reading_order(merge([box for box, _, _ in done]))
         return TextFound(np.maximum(text, effect), mask, tuple(line_of(r) for r in lines))
 
+    def judge(
+        self, rgb: np.ndarray, opinion: text_second.Opinion | None, control: Control
+    ) -> text_judge.Judge:
+        """Who judges what the detector sees in a picture; `opinion` is that of the second one."""
+
+        def words(region: Region) -> tuple[str, float]:
+            reader = self._reader()
+            return reader.words(rgb, region.corners(), control) if reader else ("", 0.0)
+
+        return text_judge.Judge(rgb.shape, opinion and opinion.certainty, words)
+
     def _read_beside(
         self, rgb: np.ndarray, done: list[tuple[Region, strokes.Strokes, Decided]], look: Look,
         most: int, control: Control,
@@ -144,13 +151,13 @@ class StrokeTextModel:
         near = [box for box, _, _ in done]
         found = []
         for read in text_scan.lines(rgb, known, near, reader, control):
-            tried = self._finder.find(look.picture, text_scan.fits(read), control)
+            tried = self.finder.find(look.picture, text_scan.fits(read), control)
             found.append(max(tried, key=text_accept.strength))
         found = [x for x in found if text_accept.strength(x) > text_accept.LEGIBLE]
         for view in text_faint.views(rgb, found, control):
             n = look.add(view.image)
             lines = text_faint.lines_in(view, n, self._detector, control)
-            seen = self._finder.find(look.picture, lines, control)
+            seen = self.finder.find(look.picture, lines, control)
             found = text_accept.instead(found, seen)
         return found
 

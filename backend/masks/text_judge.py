@@ -4,23 +4,25 @@ second opinion (text_second), the stroke net and the recogniser say of it, and o
 Facades, ornaments and animals are seen as letters now and then, small dim letters hardly at all:
 none of these answers tells them apart, all together do. The weights are a logistic regression on
 boxes in photos whose text was marked by eye and in adverts composed here:
-`python -m backend.training text-judge` shows how they come about."""
+`python -m backend.training text_judge` shows how they come about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields, replace
 
 import numpy as np
 
 from backend.masks.strokes import Strokes
 from backend.masks.text_accept import by_view, grown, instead, readable, stands_alone, strength
-from backend.masks.text_lines import Region
+from backend.masks.text_lines import Region, overlap
 
-TAKEN = 0.6  # least probability of a line
+TAKEN = 0.5  # least probability of a line
 PIECE = 0.2  # ... of a piece that continues a line or stands above or below one
 ENOUGH = 6.0  # so many heights of a line are read
 MOST_READ = 24  # lines of a picture, the likeliest first
+LINE, HELD, SEVERAL = 0.6, 0.8, 2  # heights of a block that a line in it has at most, share of
+# the line that lies in it, and how many there are at least
 SMALLEST, LONGEST, SHORTEST = -4.2, 3.0, -0.5  # natural logarithms, see `answers`
 
 Words = Callable[[Region], tuple[str, float]]
@@ -41,8 +43,8 @@ class Weights:
     length: float
 
 
-BOTH = Weights(-11.03, 5.84, 1.81, 2.38, 3.77, 2.51, -1.23, -1.33)
-ALONE = Weights(-13.47, 7.81, 2.74, 0.0, 3.9, 2.5, -1.69, -0.99)  # without a second opinion
+BOTH = Weights(-12.00, 6.52, 1.02, 3.00, 5.02, 2.41, -1.35, -1.00)
+ALONE = Weights(-14.49, 7.81, 3.00, 0.00, 5.09, 2.26, -1.87, -0.65)  # without a second opinion
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,7 @@ class Judge:
         least, most = logit(PIECE) - max(weights.word, weights.letter), logit(TAKEN)
         open_ones = [n for n, s in enumerate(sums) if least <= s < most]
         for n in sorted(open_ones, key=lambda n: -sums[n])[:MOST_READ]:
-            sums[n] += dot(weights, self.read(items[n].crop.region)) - weights.bias
+            sums[n] = dot(weights, self.answers(items[n]) + self.read(items[n].crop.region))
         return [float(1 / (1 + np.exp(-s))) for s in sums]
 
     def answers(self, item: Strokes) -> Answers:
@@ -99,6 +101,9 @@ class Answers:
     height: float = 0.0
     length: float = 0.0
 
+    def __add__(self, other: Answers) -> Answers:
+        return Answers(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
 
 def dot(weights: Weights, answers: Answers) -> float:
     """The logarithm of the odds, weights.bias included."""
@@ -119,7 +124,10 @@ def accepted(
     plain = [x for x in seen.plain if x.crop.region.view == 0]
     taken = [x for x in seen.plain if x.crop.region.view and stands_alone(x, short)]
     doubtful = []
-    for item, chance in zip(plain, judge.chances(plain), strict=True):
+    chances = judge.chances(plain)
+    for n, (item, chance) in enumerate(zip(plain, chances, strict=True)):
+        if is_block(n, plain, chances):
+            continue
         if chance >= TAKEN:
             taken.append(item)
         elif chance >= PIECE:
@@ -129,3 +137,15 @@ def accepted(
     if words:
         taken, _ = grown(taken + words, doubtful)
     return instead(taken, seen.again)
+
+
+def is_block(n: int, items: Sequence[Strokes], chances: Sequence[float]) -> bool:
+    """Whether box `n` holds several lines that are surer than it is, as one line: its strokes
+    would be looked for as if it were one."""
+    region = items[n].crop.region
+    held = [
+        x for x, chance in zip(items, chances, strict=True)
+        if chance >= max(TAKEN, chances[n]) and x.crop.region.height < LINE * region.height
+        and overlap(x.crop.region, region)[0] > HELD
+    ]
+    return len(held) >= SEVERAL

@@ -16,6 +16,7 @@ NAMES = {
     "click": "the built-in click net, DeepMask and DeepCrop",
     "text": "the built-in PSENet",
     "adverts": "compose adverts with exact masks, for tuning the text masks",
+    "text_judge": "how much each sign of text counts (a regression, printed)",
     "strokes": "the net for the strokes of letters",
     "fill": "the partial-convolution fill net",
     "matte": "the learned mattes: a U-Net with critics, and an encoder-decoder",

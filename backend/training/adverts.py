@@ -7,7 +7,8 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -32,29 +33,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1)
 
 
+@dataclass(frozen=True, eq=False)
+class Advert:
+    """`image` and `clean` H×W×3 uint8, the alpha of `text` (glyphs with outline) and of `effects`
+    H×W float32 in [0, 1], and the `style`."""
+
+    image: np.ndarray
+    clean: np.ndarray
+    text: np.ndarray
+    effects: np.ndarray
+    style: str
+
+
 def run(args: argparse.Namespace) -> int:
-    rng = random.Random(args.seed)
-    latin, asian = font_files([f for f in (args.data / "fonts", args.fonts) if f.is_dir()])
-    grounds = [sorted((args.data / g).glob("*.jpg")) for g in GROUNDS]
-    grounds = [g for g in grounds if g]
     args.out.mkdir(parents=True, exist_ok=True)
     index = {}
-    for n in range(args.count):
+    for n, made in enumerate(composed(args.data, args.fonts, args.count, args.seed)):
+        stem = f"{n:03d}"
+        cv2.imwrite(str(args.out / f"{stem}.jpg"), made.image[..., ::-1],
+                    [cv2.IMWRITE_JPEG_QUALITY, 92])
+        cv2.imwrite(str(args.out / f"{stem}_clean.jpg"), made.clean[..., ::-1])
+        for name, alpha in (("text", made.text), ("effects", made.effects),
+                            ("people", made.effects * 0)):
+            cv2.imwrite(str(args.out / f"{stem}_{name}.png"),
+                        np.clip(alpha * 255, 0, 255).round().astype(np.uint8))
+        index[stem] = made.style
+    (args.out / "index.json").write_text(json.dumps(index), "utf-8")
+    print(f"{args.count} adverts in {args.out}")
+    return 0
+
+
+def composed(data: Path, cjk: Path, count: int, seed: int) -> Iterator[Advert]:
+    """Adverts on the photos of `data`, in its fonts and those of the folder `cjk`."""
+    rng = random.Random(seed)
+    latin, asian = font_files([f for f in (data / "fonts", cjk) if f.is_dir()])
+    grounds = [sorted((data / g).glob("*.jpg")) for g in GROUNDS]
+    grounds = [g for g in grounds if g]
+    for n in range(count):
         style = STYLES[n % len(STYLES)]
         clean = ground(rng.choice(rng.choice(grounds)), rng)
         asian_here = bool(asian) and rng.random() < 0.25
         image, text, effects = advert(clean, style, asian if asian_here else latin,
                                       words.cjk if asian_here else words.latin, rng)
-        stem = f"{n:03d}"
-        cv2.imwrite(str(args.out / f"{stem}.jpg"), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
-        cv2.imwrite(str(args.out / f"{stem}_clean.jpg"), clean[..., ::-1])
-        for name, alpha in (("text", text), ("effects", effects), ("people", effects * 0)):
-            cv2.imwrite(str(args.out / f"{stem}_{name}.png"),
-                        np.clip(alpha * 255, 0, 255).round().astype(np.uint8))
-        index[stem] = style
-    (args.out / "index.json").write_text(json.dumps(index), "utf-8")
-    print(f"{args.count} adverts in {args.out}")
-    return 0
+        yield Advert(image, clean, text, effects, style)
 
 
 def ground(path: Path, rng: random.Random) -> np.ndarray:

@@ -44,29 +44,11 @@ def test_only_what_is_not_known_is_overlooked_and_gets_room_around():
     assert (found.length, found.height) == (70, 30)
 
 
-@pytest.mark.parametrize(("x", "height", "view", "read", "stays"), [
-    (90, 24, 0, False, True),
-    (240, 24, 0, False, False),
-    (240, 24, 0, True, True),
-    (240, 24, 3, False, True),
-    (240, 11, 0, False, True),
-    (240, 130, 0, False, True),
-])
-def test_a_line_that_psenet_does_not_see_must_be_read(
-    x: int, height: float, view: int, read: bool, stays: bool
-):
-    asked = []
-
-    def legible(region: Region, least: float) -> bool:
-        asked.append(least)
-        return read
-
+def test_an_opinion_says_how_likely_a_region_is_text():
     seen = text_second.opinion(Maps(), RGB, Control())
-    line = item(Region(x, 100, 80, height, 0.0, 0.9, view), 0.7)
-    assert text_second.believed([line], seen, legible) == ([line] if stays else [])
-    assert asked == ([text_second.UNREAD] if x == 240 and height == 24 and not view else [])
-    beyond = Region(900, 900, 40, 20, 0.0)
-    assert text_second.certainty(seen.text, beyond) == 1.0
+    assert seen.certainty(Region(90, 100, 80, 24, 0.0)) == pytest.approx(0.9, abs=0.02)
+    assert seen.certainty(Region(240, 100, 80, 24, 0.0)) == 0.0
+    assert seen.certainty(Region(900, 900, 40, 20, 0.0)) == 1.0
 
 
 @pytest.mark.parametrize(("length", "height", "strength", "read", "taken"), [
@@ -130,12 +112,12 @@ def test_the_default_model_asks_psenet_and_the_recogniser(monkeypatch: pytest.Mo
         patch.setattr(model, "_detector", Blind())
         found = model.find(rgb, Control())
         assert len(found.lines) == 1 and found.mask[200:260, 180:440].mean() > 20
-        patch.setattr(model, "_second", None)
+        patch.setattr(model, "second", None)
         assert not model.find(rgb, Control()).lines
     assert model.find(rgb, Control()).lines
     nothing = Maps()
-    monkeypatch.setattr(model, "_second", nothing)
+    monkeypatch.setattr(model, "second", nothing)
     monkeypatch.setattr(nothing, "maps", lambda *_: np.zeros((7, 100, 150), np.float32))
     assert model.find(rgb, Control()).lines, "it can be read"
-    monkeypatch.setattr("backend.masks.text_read.legible", lambda *_: False)
+    monkeypatch.setattr(model, "_reader", lambda: None)
     assert not model.find(rgb, Control()).mask.any()
