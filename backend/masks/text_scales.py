@@ -16,6 +16,9 @@ from backend.values import Control
 
 FAINTLY = 0.5  # least score of a line that is seen in the hues alone; see text_accept.IN_HUES
 EVENLY = 0.6  # ... in even contrast; such a line must be legible too
+ENOUGH, FINE = 0.8, 1.3  # px of a pass for one of the picture: from ENOUGH tiles are looked at for
+# print lower than TINY px alone, in SOME tiles at most; from FINE no more
+TINY, SOME = 22, 3
 TILE, OVERLAP = 512, 96
 LARGE = 50  # px in the pass for large letters in hues: smaller ones are seen as well without it
 WINDOW = 12  # pixels; wider means are taken in a picture reduced to about this width of their box
@@ -115,16 +118,19 @@ def in_tiles(
     detector: LineDetector, rgb: np.ndarray, found: list[Region], main: float, control: Control
 ) -> list[Region]:
     """Lines too small for a pass at the scale `main` that `found` the others."""
-    if main >= 0.8:
+    if main >= FINE:
         return []
-    passes = passes_for(detector, rgb.shape[:2])
-    tiles = tiles_with_small_print(rgb, found, main)[: passes.tiles]
+    passes, enough = passes_for(detector, rgb.shape[:2]), main >= ENOUGH
+    tiles = tiles_with_small_print(rgb, found, main)[: SOME if enough else passes.tiles]
     small = []
     for n, (y, x) in enumerate(tiles):
         control.progress(0.5 + 0.5 * n / len(tiles))
         tile = rgb[y : y + TILE, x : x + TILE]
         inner = detector.find(tile, passes.tile_scale, control)
         small += [r.scaled(1, 1, x, y) for r in inner if not cut_off(r, y, x, rgb.shape[:2])]
+    if enough:
+        small = [r for r in small if r.height < TINY
+                 and all(max(overlap(r, k)) <= TWICE for k in found)]
     return small
 
 

@@ -170,6 +170,31 @@ def test_small_print_is_looked_for_in_its_tiles_only():
     assert text_scales.tiles_with_small_print(np.full_like(picture, 9), [], 0.3) == []
 
 
+def test_of_print_that_one_pass_may_overlook_tiles_add_the_small_lines():
+    """A picture seen nearly at its size: some tiles are looked at, what they show of higher lines
+    or of known ones does not count."""
+    picture = np.full((1080, 1080, 3), 200, np.uint8)
+    for y in range(40, 1040, 14):
+        for x in range(40, 1040, 6):
+            cv2.line(picture, (x, y), (x + 2, y + 7), (30, 30, 30), 1)
+
+    class Tiles:
+        coarse, in_hues, sizes, asked = 1024, False, (), 0
+
+        def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
+            assert rgb.shape[:2] == (text_scales.TILE,) * 2
+            self.asked += 1
+            return [Region(100, 100, 90, height, 0.0, 0.9) for height in (12, 60)]
+
+    detector, control = Tiles(), Control()
+    found = text_scales.in_tiles(detector, picture, [], 1.0, control)
+    assert detector.asked == text_scales.SOME and {r.height for r in found} == {12}
+    assert text_scales.in_tiles(detector, picture, found, 1.0, control) == []
+    found = text_scales.in_tiles(detector, picture, [], 0.5, control)
+    assert {r.height for r in found} == {12, 60}
+    assert text_scales.in_tiles(detector, picture, [], text_scales.FINE, control) == []
+
+
 def test_tiles_cover_the_image_and_overlap():
     seen = np.zeros((1500, 2300), np.uint8)
     for y, x in text_scales.tile_corners(seen.shape, 640, 96):
