@@ -20,7 +20,9 @@ from backend.masks.text_lines import Region, overlap
 TAKEN = 0.5  # least probability of a line
 PIECE = 0.2  # ... of a piece that continues a line or stands above or below one
 ENOUGH = 6.0  # so many heights of a line are read
-MOST_READ = 24  # lines of a picture, the likeliest first
+MOST_READ = 40  # lines of a picture, the best scores first; the others count as what these say
+SURELY, SEEN = 0.9, 0.75  # a word read so surely in a box of this score is text, however large it
+# is: none of the examples was anything else
 LINE, HELD, SEVERAL = 0.6, 0.8, 2  # heights of a block that a line in it has at most, share of
 # the line that lies in it, and how many there are at least
 SMALLEST, LONGEST, SHORTEST = -4.2, 3.0, -0.5  # natural logarithms, see `answers`
@@ -63,8 +65,17 @@ class Judge:
         sums = [dot(weights, self.answers(item)) for item in items]
         least, most = logit(PIECE) - max(weights.word, weights.letter), logit(TAKEN)
         open_ones = [n for n, s in enumerate(sums) if least <= s < most]
-        for n in sorted(open_ones, key=lambda n: -sums[n])[:MOST_READ]:
-            sums[n] = dot(weights, self.answers(items[n]) + self.read(items[n].crop.region))
+        read: list[float] = []
+        for done, n in enumerate(sorted(open_ones, key=lambda n: -items[n].crop.region.score)):
+            if done == MOST_READ:
+                read = [float(np.median(read))]
+            if done < MOST_READ:
+                region = items[n].crop.region
+                words = self.read(region)
+                read.append(dot(weights, words) - weights.bias)
+                if words.word >= SURELY and region.score >= SEEN:
+                    sums[n] = logit(TAKEN)
+            sums[n] += read[-1]
         return [float(1 / (1 + np.exp(-s))) for s in sums]
 
     def answers(self, item: Strokes) -> Answers:

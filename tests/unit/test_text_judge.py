@@ -68,6 +68,13 @@ def test_no_more_than_some_are_read_the_likeliest_first():
     assert scores == sorted(scores, reverse=True) and scores[0] == items[-1].crop.region.score
 
 
+def test_the_lines_that_are_not_read_count_as_those_that_are():
+    """A page of text: what the read ones say holds for the others."""
+    items = [item(line(0.7 + n / 1000)) for n in range(text_judge.MOST_READ + 9)]
+    assert min(judge(Reads("WORD", 0.9)).chances(items)) > TAKEN
+    assert max(judge(Reads("", 0.0)).chances(items)) < TAKEN
+
+
 @pytest.mark.parametrize(("change", "more"), [
     ({"score": 0.9}, True), ({"strength": 0.9}, True), ({"second": 0.9}, True),
     ({"word": 0.9}, True), ({"letter": 0.9}, True), ({"height": -1.0}, False),
@@ -75,6 +82,15 @@ def test_no_more_than_some_are_read_the_likeliest_first():
 def test_every_sign_counts_and_large_boxes_must_prove_more(change: dict, more: bool):
     base = {"score": 0.7, "strength": 0.6, "second": 0.5, "height": -3.0, "length": 1.0}
     assert (dot(BOTH, Answers(**{**base, **change})) > dot(BOTH, Answers(**base))) == more
+
+
+def test_a_headline_of_half_the_page_counts_when_it_is_surely_read():
+    box = item(line(0.88, height=260, length=460), 0.8)
+    assert judge(Reads("", 0.0), seen=0.1).chances([box])[0] < TAKEN
+    assert judge(Reads("Neu", 0.85), seen=0.0).chances([box])[0] < TAKEN
+    assert judge(Reads("Neu", 0.95), seen=0.0).chances([box])[0] > TAKEN
+    unlike = item(line(0.7, height=260, length=460), 0.8)
+    assert judge(Reads("Neu", 0.95), seen=0.0).chances([unlike])[0] < TAKEN
 
 
 def test_what_nobody_read_counts_half_of_nothing():
