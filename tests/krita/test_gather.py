@@ -177,6 +177,7 @@ def test_settings_show_the_backend_and_its_models(raft: Editor) -> None:
     assert count > 5
     assert raft.eval("widget('cleanplate_install_big_lama') is not None")
     raft.screenshot("settings")
+    raft.wait_for("widget('cleanplate_settings_dialog')._busy is None")  # a click would be lost
     raft.click(*raft.eval("center_of('cleanplate_stop')"))
     raft.wait_for("'Not running' in (text_of('cleanplate_state') or '')")
     raft.wait(lambda: raft.backend_pid() is None, "the run file goes with the backend")
