@@ -40,7 +40,8 @@ class StrokeTextModel:
         self, detector: LineDetector, finder: Any, description: Description,
         second: psenet.Detector | None = None,
     ) -> None:
-        """`second` is asked for what the detector overlooks, and what it alone takes for text."""
+        """With a `second` detector, what both say is weighed (text_judge), and it is asked for what
+        the first overlooks; without one, score and strokes decide (text_accept)."""
         self.description = description
         self._detector = detector
         self.second = second
