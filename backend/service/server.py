@@ -22,6 +22,7 @@ log = logging.getLogger("cleanplate.server")
 
 MOST_CONNECTIONS = 64  # one thread each
 IDLE_SECONDS = 1800.0
+LAST_ANSWERS = 2.0  # s, for answers that are being written when the backend ends
 
 
 class Server:
@@ -33,7 +34,7 @@ class Server:
         self._idle = idle
         self._last_call = time.monotonic()
         self._calls = 0
-        self._connections: dict[int, socket.socket] = {}
+        self._connections: dict[int, tuple[socket.socket, threading.Thread]] = {}
         self._lock = threading.Lock()
         self._places = Places(run)
         self._jobs = Jobs(Context())
@@ -58,13 +59,18 @@ class Server:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def close(self) -> None:
-        """Cancels all jobs and deletes all pixel files."""
+        """Cancels all jobs, lets answers under way be written and deletes all pixel files."""
         self._gate.close()
         self._jobs.cancel_all()
         with self._lock:
-            sockets = list(self._connections.values())
-        for sock in sockets:
-            _shut_down(sock)  # its thread closes it
+            connections = list(self._connections.values())
+        for sock, _ in connections:
+            _shut_down(sock, socket.SHUT_RD)  # no more calls; its thread closes it
+        latest = time.monotonic() + LAST_ANSWERS
+        for _, thread in connections:
+            thread.join(max(0.0, latest - time.monotonic()))
+        for sock, _ in connections:
+            _shut_down(sock)
         self._places.remove()
 
     @contextmanager
@@ -87,15 +93,16 @@ class Server:
             self.stop()
 
     def _admit(self, sock: socket.socket) -> None:
+        thread = threading.Thread(target=self._serve, args=(sock,), name="client", daemon=True)
         with self._lock:
             full = len(self._connections) >= MOST_CONNECTIONS
             if not full:
-                self._connections[id(sock)] = sock
+                self._connections[id(sock)] = (sock, thread)
         if full:
             log.warning("more than %d connections: refused one", MOST_CONNECTIONS)
             sock.close()
             return
-        threading.Thread(target=self._serve, args=(sock,), name="client", daemon=True).start()
+        thread.start()
 
     def _serve(self, sock: socket.socket) -> None:
         service = PlateService(self._places, self._jobs, self._calling, self.stop)
@@ -111,8 +118,8 @@ class Server:
             sock.close()
 
 
-def _shut_down(sock: socket.socket) -> None:
+def _shut_down(sock: socket.socket, how: int = socket.SHUT_RDWR) -> None:
     try:
-        sock.shutdown(socket.SHUT_RDWR)
+        sock.shutdown(how)
     except OSError:
         pass  # the other end closed it first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -15,7 +16,10 @@ from pathlib import Path
 import pytest
 from service_support import LONG, ROOT, BackendProcess, eventually, serve_command
 
+from backend.service.server import Server
+from backend.service.service import PlateService
 from plugin.client import BackendError, Client
+from plugin.client.connection import Link
 from plugin.client.protocol import PROTOCOL, RUN_KEYS
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX file modes and signals")
@@ -237,6 +241,30 @@ def test_it_outlives_the_editor_that_started_it(home):
     with Client.connect(home=str(home), start=False) as client:
         assert client._connected()[0].hello[2] == int(editor.stdout)
         client.stop_backend()
+
+
+def test_the_answer_to_stop_is_written_before_the_backend_is_gone(tmp_path, monkeypatch):
+    """However late its thread comes to it: the backend once ended first, on a busy machine."""
+    ends = PlateService.stop
+
+    @functools.wraps(ends)
+    def late(service: PlateService) -> bool:
+        answer = ends(service)
+        time.sleep(0.7)
+        return answer
+
+    monkeypatch.setattr(PlateService, "stop", late)
+    server = Server(tmp_path)
+    ending = threading.Thread(target=lambda: (server.run(), server.close()))
+    ending.start()
+    link = Link({"host": server.host, "port": server.port, "token": server.token})
+    try:
+        assert link.call("stop") is True
+    finally:
+        link.close()
+        server.stop()
+        ending.join(LONG)
+    assert not ending.is_alive()
 
 
 def test_clients_that_start_it_at_the_same_instant(home):
