@@ -1,21 +1,29 @@
 """Crops for the stroke net, composed on one core: a line level in the middle, others around it,
-with exact labels, about 4 ms each. They look as backend.masks.strokes cuts them."""
+with exact labels, about 4 to 9 ms each. They look as backend.masks.strokes cuts them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from backend.masks import text_scales
 from backend.masks.strokes import BOX
 from backend.training.render_text import INK
+from backend.training.render_text_covers import BEFORE, BEHIND, pasted
 from backend.training.render_text_quick import Line, QuickRenderer, local
-from backend.training.render_text_style import FAR, Style, finish, style
+from backend.training.render_text_style import FAR, Style, finish, readable, style
 
 HEIGHT, WIDTH = 72, 256
 EMPTY = 0.08  # share of crops without a line
 HOLLOW = 0.15  # share of outlined lines of which only the outline is drawn
+SMALL, LEAST = 0.45, 0.18  # share of crops that were enlarged from small print, and how far at most
+HUES, EVEN = 0.1, 0.05  # shares of crops of the views in which lines are looked for, too
+AROUND = (60, 300)  # px, see text_scales.hues
+FAINT, LEAST_SEEN = 0.12, (0.12, 0.35)  # share of lines as faint as watermarks, their opacity
+TURNED = 0.4  # share of short lines that lie anyhow, as the numbers around a dial
 
 
 class Crop:
@@ -29,25 +37,57 @@ class Crop:
         self.plate = np.zeros(shape, np.float32)
         self.taken = np.zeros(shape, bool)
 
+    def cover(self, alpha: np.ndarray) -> None:
+        """Takes what an h×w float32 alpha hides out of the labels."""
+        for label in (self.text, self.effect, self.plate):
+            label *= 1 - alpha
 
-def batch(draw: QuickRenderer, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+
+def batch(
+    draw: QuickRenderer, count: int, seed: int, cutouts: Sequence[np.ndarray] = ()
+) -> tuple[np.ndarray, np.ndarray]:
     """(B×4×HEIGHT×WIDTH uint8: R, G, B and the hint 0 or 255; B×3×HEIGHT×WIDTH uint8: text,
-    effect, plate). The same seed gives the same crops."""
+    effect, plate). The same seed gives the same crops. `cutouts` lie behind and before the lines
+    of some (see render_text_covers)."""
     rng = np.random.default_rng(seed)
     images, labels = [], []
     for _ in range(count):
-        crop, line = composed(draw, rng)
-        image = finish(crop.image, rng).transpose(2, 0, 1)
+        crop, line = composed(draw, rng, cutouts)
+        image = seen(crop.image, rng).transpose(2, 0, 1)
         images.append(np.concatenate([image, hint(line, rng)[None]]))
         maps = np.stack([crop.text, crop.effect, crop.plate])
         labels.append(np.clip(maps * 255, 0, 255).round().astype(np.uint8))
     return np.stack(images), np.stack(labels)
 
 
-def composed(draw: QuickRenderer, rng: np.random.Generator) -> tuple[Crop, Line | None]:
+def seen(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What a camera and a file make of a crop, H×W×3 uint8: of small print before it is enlarged
+    to the size of a crop. Some are seen in their hues or in even contrast alone."""
+    shown = taken(image, rng)
+    view = rng.random()
+    if view < HUES:
+        return text_scales.hues(shown, rng.uniform(*AROUND))
+    return text_scales.even(shown) if view < HUES + EVEN else shown
+
+
+def taken(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The crop as in a file, H×W×3 uint8."""
+    if rng.random() >= SMALL:
+        return finish(image, rng)
+    factor = math.exp(rng.uniform(math.log(LEAST), 0))
+    size = (max(8, round(WIDTH * factor)), max(8, round(HEIGHT * factor)))
+    small = finish(cv2.resize(image, size, interpolation=cv2.INTER_AREA), rng)
+    return cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
+
+
+def composed(
+    draw: QuickRenderer, rng: np.random.Generator, cutouts: Sequence[np.ndarray] = ()
+) -> tuple[Crop, Line | None]:
     """A crop and its middle line; None in a crop without text."""
     y = int(rng.integers(0, WIDTH - HEIGHT + 1))
     crop = Crop(draw.ground(WIDTH, rng)[0][y : y + HEIGHT].copy())
+    if cutouts and rng.random() < BEHIND:
+        pasted(crop.image, cutouts, None, rng)
     if rng.random() < EMPTY:
         return crop, None
     middle = centred(draw, rng)
@@ -64,6 +104,9 @@ def composed(draw: QuickRenderer, rng: np.random.Generator) -> tuple[Crop, Line 
         drawn = add(draw, crop, line, look if follows and rng.random() < 0.8 else None, rng)
         if drawn is not None and follows:
             before = line
+    if cutouts and rng.random() < BEFORE:
+        for _ in range(int(rng.integers(1, 3))):
+            crop.cover(pasted(crop.image, cutouts, look.fill, rng))
     return crop, middle
 
 
@@ -73,11 +116,14 @@ def centred(draw: QuickRenderer, rng: np.random.Generator) -> Line:
     size = float(np.exp(rng.uniform(math.log(16), math.log(44))))
     length = float(draw.atlas.width[index]) * size / INK * math.exp(rng.uniform(-0.25, 0.25))
     radius = math.inf
+    angle = float(rng.uniform(-0.08, 0.08))
     if rng.random() < 0.06 and length > 3 * size:
         radius = length / (math.pi * rng.uniform(0.1, 0.35)) * rng.choice((-1, 1))
+    elif length < 2 * size and rng.random() < TURNED:
+        angle = float(rng.uniform(-math.pi, math.pi))
     return Line(
         index, WIDTH * float(rng.uniform(0.15, 0.85)), HEIGHT * float(rng.uniform(0.44, 0.56)),
-        size, length, float(rng.uniform(-0.08, 0.08)), radius,
+        size, length, angle, radius,
     )  # fmt: skip
 
 
@@ -91,9 +137,18 @@ def add(
     if (crop.taken & zone).any() or (inner > 0).sum() < 0.1 * line.size * line.length:
         return None
     crop.taken |= zone
-    look = look or style(crop.image[inner > 0].mean(0), rng)
+    look = look or looks(crop.image[inner > 0].mean(0), rng)
     coverage, distance = draw.sample(line, u, v)
     paint(crop, coverage, distance, inner, line.size, look, rng.random() < HOLLOW)
+    return look
+
+
+def looks(mean: np.ndarray, rng: np.random.Generator) -> Style:
+    """A line's style on a ground of this colour; more than usual are faint as watermarks."""
+    look = style(mean, rng)
+    if not look.plate and rng.random() < FAINT:
+        look.opacity = rng.uniform(*LEAST_SEEN)
+        look.fill = readable(look.fill, mean, 120)
     return look
 
 

@@ -47,7 +47,7 @@ def cut_outs(photo: Photo, ids: list[int] | None, smallest: int) -> list[np.ndar
     return out
 
 
-def _matting(root: Path) -> list[np.ndarray]:
+def matting(root: Path) -> list[np.ndarray]:
     """The foregrounds of the matting set: toys, plants, animals, none of them a person."""
     out = []
     for path in sorted((root / "matting").glob("*_alpha.png")):
@@ -130,10 +130,10 @@ def people_material(
     with ThreadPoolExecutor(3) as pool:
         labelled = list(pool.map(_trust, small, far))
 
-    people = [c for p in main for c in cut_outs(_joined(p), [1], 900)]
+    people = [c for p in main for c in cut_outs(joined(p), [1], 900)]
     people += [c for p in exact for c in cut_outs(p, None, 1200)]
     things = [c for p in empty if p.group.endswith("no_person") for c in cut_outs(p, None, 600)]
-    things += [c for p in some(calm) for c in _segments(p)] + _matting(root)
+    things += [c for p in some(calm) for c in segments(p)] + matting(root)
     return Material(
         [fit(p.rgb, side) for p in empty], labelled[: len(main)], labelled[len(main) :],
         [fit(c, cut_side(side)) for c in people], [fit(c, cut_side(side)) for c in things],
@@ -156,9 +156,9 @@ def saliency_material(root: Path, seed: int, share: float = 1.0) -> Material:
     things = [p for p in things if p.labels is not None and p.labels.any()]
     nobody = set(json.loads(BSDS.read_text())["nobody"])
     wild = [p for p in read_folders(root, ("objects_bsds_train",), 320) if p.name in nobody]
-    people = [c for p in main for c in cut_outs(_joined(p), [1], 900)]
+    people = [c for p in main for c in cut_outs(joined(p), [1], 900)]
     objects = [c for p in things for c in cut_outs(p, None, 600)]
-    objects += [c for p in some(wild) for c in _segments(p)] + _matting(root)
+    objects += [c for p in some(wild) for c in segments(p)] + matting(root)
     side = cut_side(PHOTO_SIDE)
     return Material(
         [fit(p.rgb, PHOTO_SIDE) for p in empty], [_trust(p, None) for p in main],
@@ -168,7 +168,7 @@ def saliency_material(root: Path, seed: int, share: float = 1.0) -> Material:
     )
 
 
-def _segments(photo: Photo) -> list[np.ndarray]:
+def segments(photo: Photo) -> list[np.ndarray]:
     """Middle-sized segments of a BSDS photo as cut-outs."""
     assert photo.labels is not None
     parts = [int(v) for v in np.unique(photo.labels) if v]
@@ -209,7 +209,7 @@ def _fit_labels(photo: Photo, side: int) -> np.ndarray | None:
     return cv2.resize(photo.labels, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)
 
 
-def _joined(photo: Photo) -> Photo:
+def joined(photo: Photo) -> Photo:
     """All people of a photo as one cut-out, without the pin-holes."""
     assert photo.labels is not None
     mask = (photo.labels > 0).astype(np.uint8) * 255

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
 from backend.masks.strokes import BOX
 from backend.networks.strokes import StrokeNet
-from backend.training import render_text_crops
+from backend.training import render_text_covers, render_text_crops
 from backend.training.render_text_load import Pool, add_text_arguments, quick_renderer, renderer
 from backend.training.render_text_pixels import chance, uniform
 from backend.training.render_text_scene import Layout, Scene, TextRenderer
 from backend.training.trainer import Settings, Trainer, add_common_arguments
+from backend.values import BadInput
 
+EFFECTS = 6.0  # times what is not an effect
 # Crops as backend.masks.strokes cuts them: the line's ink is about 28 px high.
 LAYOUT = Layout(
     72, 256, ((16, 44), (14, 36), (10, 28)), centred=True, follow=0.7, negative=0.08
@@ -24,6 +27,27 @@ LAYOUT = Layout(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, steps=20000)
     add_text_arguments(parser)
+    parser.add_argument("--start", type=Path, metavar="FILE",
+                        help="go on from these weights, of a net with fewer levels perhaps")
+
+
+def start_from(net: StrokeNet, path: Path) -> None:
+    """Fills a net with weights that may lack its lowest levels: these change nothing at first.
+    Raises BadInput for weights of another net."""
+    from safetensors.torch import load_file
+
+    state = {k: v.float() for k, v in load_file(path).items()}
+    own = net.state_dict()
+    wrong = [k for k, v in state.items() if k not in own or own[k].shape != v.shape]
+    if wrong:
+        raise BadInput(f"{path} does not fit the stroke net: {wrong[:3]}")
+    with torch.no_grad():
+        for n, (across, up) in enumerate(zip(net.across, net.up, strict=True)):
+            if f"across.{n}.weight" not in state:
+                for value in across.parameters():
+                    torch.nn.init.zeros_(value)
+                torch.nn.init.dirac_(next(up.parameters()))
+        net.load_state_dict(state, strict=False)
 
 
 def hints(scene: Scene, draw: TextRenderer) -> torch.Tensor:
@@ -48,16 +72,19 @@ def hints(scene: Scene, draw: TextRenderer) -> torch.Tensor:
 
 
 def loss(net: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]):
-    """Cross-entropy, heavier on thin and faint strokes by its Dice term; effects and plate
-    count less."""
+    """Cross-entropy, heavier on thin and faint strokes by its Dice term, and on effects, a
+    hundredth of all pixels; the plate counts less."""
     x, target = batch
     y = net(x).float()
-    cross = F.binary_cross_entropy_with_logits(y, target, reduction="none").mean((0, 2, 3))
+    heavier = y.new_tensor([1.0, EFFECTS, 1.0]).view(3, 1, 1)
+    cross = F.binary_cross_entropy_with_logits(
+        y, target, reduction="none", pos_weight=heavier
+    ).mean((0, 2, 3))
     p = y[:, :2].sigmoid()
     t = target[:, :2]
     overlap = (2 * (p * t).sum((2, 3)) + 20) / ((p * p).sum((2, 3)) + (t * t).sum((2, 3)) + 20)
     dice = 1 - overlap.mean(0)
-    total = 2 * cross[0] + cross[1] + 0.5 * cross[2] + dice[0] + 0.3 * dice[1]
+    total = 2 * cross[0] + cross[1] + 0.5 * cross[2] + dice[0] + dice[1]
     return total, {"text": cross[0], "effect": cross[1], "plate": cross[2], "dice": dice[0]}
 
 
@@ -66,7 +93,10 @@ def run(args: argparse.Namespace) -> int:
     rate = args.rate or 3e-3
     settings = Settings.of("text-strokes", args, warmup=60)
     settings.learning_rate = rate
-    trainer = Trainer(StrokeNet(), settings, loss, about)
+    net = StrokeNet()
+    if args.start and not args.resume:
+        start_from(net, args.start)
+    trainer = Trainer(net, settings, loss, about)
     size = args.batch or (96 if trainer.device.type == "cuda" else 8)
     compose = crops_on_gpu if trainer.device.type == "cuda" else crops_on_cpu
     pool = Pool(compose(args, trainer, size), size, reuse=4, keep=240)
@@ -94,9 +124,12 @@ def crops_on_gpu(args: argparse.Namespace, trainer: Trainer, size: int):
 def crops_on_cpu(args: argparse.Namespace, trainer: Trainer, size: int):
     """compose(step) of the renderer for one core: four times the lines and photos."""
     draw = quick_renderer(args, trainer)
+    cutouts = render_text_covers.things(args.data)
+    trainer.log(f"{len(cutouts)} cut-outs")
 
     def compose(step: int) -> tuple[torch.Tensor, ...]:
-        crops, labels = render_text_crops.batch(draw, size, args.seed * 1_000_003 + step)
+        seed = args.seed * 1_000_003 + step
+        crops, labels = render_text_crops.batch(draw, size, seed, cutouts)
         return torch.from_numpy(crops).float() / 255, torch.from_numpy(labels).float() / 255
 
     return compose

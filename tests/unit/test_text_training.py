@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 
 from backend.training import (  # noqa: E402
     render_text,
+    render_text_covers,
     render_text_crops,
     render_text_words,
     text,
@@ -119,6 +120,81 @@ def test_crops_are_the_same_for_the_same_seed_and_hold_hints(quick: QuickRendere
     assert not np.array_equal(crops, render_text_crops.batch(quick, 6, 6)[0])
     rows = np.nonzero(crops[:, 3].max((0, 2)))[0]
     assert len(rows) == render_text_crops.BOX and labels[:, 0].max() == 255
+
+
+def a_disc() -> np.ndarray:
+    """A grey disc as a cut-out."""
+    y, x = np.mgrid[:60, :60] - 29.5
+    cut = np.full((60, 60, 4), 120, np.uint8)
+    cut[..., 3] = np.where(np.hypot(y, x) < 28, 255, 0)
+    return cut
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_pasted_covers_just_its_alpha(seed: int):
+    before = np.random.default_rng(seed).uniform(0, 255, (72, 256, 3)).astype(np.float32)
+    image = before.copy()
+    rng = np.random.default_rng(seed)
+    alpha = render_text_covers.pasted(image, [a_disc()], np.full(3, 250.0), rng)
+    assert alpha.shape == (72, 256) and alpha.min() == 0 and alpha.max() <= 1
+    assert (image[alpha == 0] == before[alpha == 0]).all()
+    inside = image[alpha == 1]
+    if len(inside):  # a disc of one grey, tinted or not, stays of one colour
+        assert np.ptp(inside, 0).max() < 1 < np.ptp(before[alpha == 1], 0).max()
+
+
+def test_letters_behind_a_thing_are_not_labelled(quick: QuickRenderer):
+    _, plain = render_text_crops.batch(quick, 24, 5)
+    crops, covered = render_text_crops.batch(quick, 24, 5, [a_disc()])
+    assert np.array_equal(crops, render_text_crops.batch(quick, 24, 5, [a_disc()])[0])
+    assert not np.array_equal(plain, covered)
+    crop = render_text_crops.Crop(np.zeros((72, 256, 3), np.float32))
+    crop.text[:], crop.effect[:], crop.plate[:] = 1, 0.5, 1
+    alpha = np.zeros((72, 256), np.float32)
+    alpha[:, :100] = 1
+    crop.cover(alpha)
+    for label, value in ((crop.text, 1), (crop.effect, 0.5), (crop.plate, 1)):
+        assert (label[:, :100] == 0).all() and (label[:, 100:] == value).all()
+
+
+def test_some_lines_are_as_faint_as_watermarks():
+    rng = np.random.default_rng(3)
+    looks = [render_text_crops.looks(np.full(3, 128.0), rng) for _ in range(400)]
+    faint = [x for x in looks if x.opacity < render_text_crops.LEAST_SEEN[1]]
+    assert 0.05 < len(faint) / len(looks) < 0.25
+    assert all(x.opacity >= render_text_crops.LEAST_SEEN[0] and not x.plate for x in faint)
+
+
+def test_a_missed_effect_costs_more_than_one_too_many():
+    class Says(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.full((1, 3, 8, 8), self.value)
+
+    net, target = Says(), torch.zeros(1, 3, 8, 8)
+    target[:, 1, :, :4] = 1  # half of it is an effect
+    net.value = -2.0
+    missed = strokes_training.loss(net, (torch.zeros(1, 4, 8, 8), target))[1]["effect"]
+    net.value = 2.0
+    many = strokes_training.loss(net, (torch.zeros(1, 4, 8, 8), target))[1]["effect"]
+    assert missed > 3 * many
+
+
+def test_a_deeper_stroke_net_starts_with_the_answers_of_a_shallow_one(tmp_path: Path):
+    from safetensors.torch import save_file
+
+    from backend.networks.strokes import WIDTHS, StrokeNet
+    from backend.values import BadInput
+
+    torch.manual_seed(1)
+    shallow, deep = StrokeNet(WIDTHS[:-1]).eval(), StrokeNet()
+    save_file(shallow.state_dict(), tmp_path / "shallow.safetensors")
+    strokes_training.start_from(deep, tmp_path / "shallow.safetensors")
+    x = torch.rand(1, 4, 40, 48)
+    with torch.inference_mode():
+        assert torch.allclose(shallow(x), deep.eval()(x), atol=1e-4)
+    save_file(StrokeNet((16, 16)).state_dict(), tmp_path / "other.safetensors")
+    with pytest.raises(BadInput, match="does not fit"):
+        strokes_training.start_from(deep, tmp_path / "other.safetensors")
 
 
 @pytest.mark.parametrize(("outline", "hollow"), [(0.0, False), (0.1, False), (0.1, True)])
