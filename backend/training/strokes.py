@@ -33,10 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def start_from(net: StrokeNet, path: Path) -> None:
     """Fills a net with weights that may lack its lowest levels: these change nothing at first.
-    Raises BadInput for weights of another net."""
+    Raises BadInput for weights of another net and for what cannot be read."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    state = {k: v.float() for k, v in load_file(path).items()}
+    try:
+        state = {k: v.float() for k, v in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise BadInput(f"{path} cannot be read as weights of the stroke net: {error}") from error
     own = net.state_dict()
     wrong = [k for k, v in state.items() if k not in own or own[k].shape != v.shape]
     if wrong:

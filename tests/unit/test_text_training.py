@@ -195,6 +195,10 @@ def test_a_deeper_stroke_net_starts_with_the_answers_of_a_shallow_one(tmp_path: 
     save_file(StrokeNet((16, 16)).state_dict(), tmp_path / "other.safetensors")
     with pytest.raises(BadInput, match="does not fit"):
         strokes_training.start_from(deep, tmp_path / "other.safetensors")
+    (tmp_path / "torn.safetensors").write_bytes(b"no weights")
+    for name in ("torn.safetensors", "missing.safetensors"):
+        with pytest.raises(BadInput, match="cannot be read"):
+            strokes_training.start_from(deep, tmp_path / name)
 
 
 @pytest.mark.parametrize(("outline", "hollow"), [(0.0, False), (0.1, False), (0.1, True)])
