@@ -17,14 +17,16 @@ ROUNDS = 3
 LEARNT = 40_000  # pixels of a crop from which the clusters' shares are learnt
 TRUST_PLACE = (1.0, 0.55)  # factors on the net's map: colours alike, colours well apart
 FLOOR, CEILING = 0.02, 0.8  # the net alone never decides wholly
-MOST = 20.0  # nor do the colours: where the net sees nothing they make no letter
+MOST = 6.0  # nor do the colours: where the net sees nothing they make no letter
+MOST_OWN = 20.0  # ... in a picture made of the line's own colours
 
 
-def decide(rgb: np.ndarray, prior: np.ndarray) -> np.ndarray:
+def decide(rgb: np.ndarray, prior: np.ndarray, most: float = MOST) -> np.ndarray:
     """The letters of a crop around one line.
 
     Args:
-        rgb: h×w×3 uint8. prior: h×w float32 in [0, 1], the net's map.
+        rgb: h×w×3 uint8. prior: h×w float32 in [0, 1], the net's map. most: how much likelier
+            than the map says a colour may make letters.
 
     Returns:
         h×w float32 in [0, 1]. The same input gives the same answer.
@@ -33,13 +35,13 @@ def decide(rgb: np.ndarray, prior: np.ndarray) -> np.ndarray:
     weight = prior.reshape(-1)
     label = nearest(lab, clusters(lab, weight))
     some = slice(None, None, 1 + len(label) // LEARNT)
-    ratio, apart = shares(label[some], weight[some])
+    ratio, apart = shares(label[some], weight[some], most)
     # where the colours tell letters from ground, a place among letters proves little
     chance = joined(weight * np.interp(apart, (0.35, 0.7), TRUST_PLACE), ratio[label])
     return chance.reshape(prior.shape).astype(np.float32)
 
 
-def shares(label: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, float]:
+def shares(label: np.ndarray, weight: np.ndarray, most: float) -> tuple[np.ndarray, float]:
     """How much likelier each cluster is in letters than in the ground, and how far apart both
     are (0: written in the ground's colours, 1: no colour is shared)."""
     chance = np.clip(weight, FLOOR, CEILING)
@@ -50,7 +52,7 @@ def shares(label: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, float]:
             chance = joined(weight, ratio[label])
         letters = np.bincount(label, chance, CLUSTERS) / max(chance.sum(), 1e-6)
         ground = np.bincount(label, 1 - chance, CLUSTERS) / max((1 - chance).sum(), 1e-6)
-        ratio = np.minimum((letters + 1e-3) / (ground + 1e-3), MOST).astype(np.float32)
+        ratio = np.minimum((letters + 1e-3) / (ground + 1e-3), most).astype(np.float32)
     return ratio, 0.5 * float(np.abs(letters - ground).sum())
 
 

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from backend.masks import (
     psenet,
     strokes,
-    strokes_colour,
     text_accept,
     text_faint,
     text_judge,
     text_read,
+    text_round,
     text_scan,
     text_second,
 )
-from backend.masks.text_lines import EVEN, HUES, Region, merge, reading_order
+from backend.masks.text_decide import Decided, decided, followed, reach
+from backend.masks.text_lines import EVEN, HUES, Region, merge, overlap, reading_order
 from backend.masks.text_marks import closed, mask_of
 from backend.masks.text_scales import LineDetector, even, find_regions, hues, passes_for
 from backend.models.interfaces import Description, TextFound
 from backend.values import BadInput, Control, TextLine
 
-BEYOND = 0.6  # the net's certainty from which strokes count beyond the ends of a box
-LIKELIEST = 0.7  # what the net's map is stretched to in a line
-FINEST = 110  # px, height of a line's box in the crop where its colours are looked at
+SAME = 0.5  # share of a box that a longer one of the same line covers
 ROUNDS = 3  # how often a line may be followed beyond the detector's box
 
 
@@ -94,7 +91,7 @@ class StrokeTextModel:
                 n = look.add(view.image)
                 lines = text_faint.lines_in(view, n, self._detector, control)
                 seen = self.finder.find(picture, lines, control)
-                items = text_accept.instead(items, seen, beside)
+                items = text_accept.instead(items, seen, text_faint.faint if beside else None)
         if opinion:
             others = text_second.overlooked(opinion, [item.crop.region for item in items])
             found = self.finder.find(picture, others, control)
@@ -121,11 +118,18 @@ class StrokeTextModel:
             strokes.paste(text, decision.text, decision.crop)
             strokes.paste(effect, item.effect * reach(item), item.crop)
         boxes = [box for box, _, _ in done]
+        rounds = text_round.find(rgb, text, passes.rounds, self._detector, self.finder,
+                                 self._words, control)  # fmt: skip
+        for ring in rounds:
+            for whole, part in ((text, ring.text), (effect, ring.effect)):
+                np.maximum(whole[ring.part], part, out=whole[ring.part])
+            boxes += ring.boxes
         mask = mask_of(rgb, text, effect, boxes)
         # translucent letters, seen in views of their own or read, have the picture's colours inside
         opaque = [box for box, item, _ in done if box.view <= EVEN and item not in read]
         mask = closed(rgb, mask, opaque, control)
         lines = reading_order(merge([box for box, _, _ in done]))
+        lines += [box for ring in rounds for box in ring.boxes]
         return TextFound(np.maximum(text, effect), mask, tuple(line_of(r) for r in lines))
 
     def judge(
@@ -133,11 +137,15 @@ class StrokeTextModel:
     ) -> text_judge.Judge:
         """Who judges what the detector sees in a picture; `opinion` is that of the second one."""
 
-        def words(region: Region) -> tuple[str, float]:
-            reader = self._reader()
-            return reader.words(rgb, region.corners(), control) if reader else ("", 0.0)
+        return text_judge.Judge(rgb.shape, opinion and opinion.certainty,
+                                lambda region: self._words(rgb, region, control))
 
-        return text_judge.Judge(rgb.shape, opinion and opinion.certainty, words)
+    def _words(
+        self, rgb: np.ndarray, region: Region, control: Control
+    ) -> tuple[str, float]:
+        """What the recogniser reads in a region, and how sure it is; nothing without one."""
+        reader = self._reader()
+        return reader.words(rgb, region.corners(), control) if reader else ("", 0.0)
 
     def _read_beside(
         self, rgb: np.ndarray, done: list[tuple[Region, strokes.Strokes, Decided]], look: Look,
@@ -148,6 +156,8 @@ class StrokeTextModel:
         reader = self._reader() if faint and most else None
         if reader is None:
             return []
+        faint = [(sure, box) for sure, box in faint
+                 if not any(part_of(box, other) for _, other in faint)]
         known = [box for _, box in sorted(faint, key=lambda x: -x[0])[:most]]
         near = [box for box, _, _ in done]
         found = []
@@ -190,84 +200,9 @@ def check(rgb: np.ndarray) -> None:
         raise BadInput(f"Text is looked for in H×W×3 uint8 RGB, not {rgb.shape} {rgb.dtype}.")
 
 
-@dataclass(frozen=True)
-class Decided:
-    """The strokes of a line after its colours were looked at: `text` h×w float32 in `crop`."""
-
-    crop: strokes.Crop
-    text: np.ndarray
-
-
-def followed(item: strokes.Strokes, decision: Decided) -> tuple[Region, bool]:
-    """The line's box fitted to its strokes, and whether the line goes on beyond the crop."""
-    region, scale = item.crop.region, item.crop.scale
-    inside = item.crop.hint > 0
-    h, w = inside.shape
-    solid = cv2.resize(decision.text, (w, h), interpolation=cv2.INTER_AREA) > 0.5
-    rows = np.nonzero(inside.any(1))[0]
-    columns = np.nonzero(inside.any(0))[0]
-    band = solid[rows[0] : rows[-1] + 1]
-    if not band.any():
-        return region, False
-    ink = np.asarray(band.any(0))
-    gap = int(0.9 * strokes.BOX)  # a wider gap ends the line
-    left = grow_end(ink[::-1], w - columns[0], gap)
-    right = grow_end(ink, columns[-1] + 1, gap)
-    x0, x1 = w - left, right
-    share = solid[:, x0:x1].mean(1)
-    heavy = share > 0.2 * share[rows[0] : rows[-1] + 1].max()
-    ys = np.nonzero(heavy[rows[0] : rows[-1] + 1])[0] + rows[0]
-    y0, y1 = ys[0] - 2, ys[-1] + 3
-    if y1 - y0 < 0.4 * strokes.BOX:
-        y0, y1 = rows[0], rows[-1] + 1
-    goes_on = x0 <= 3 or x1 >= w - 3
-    along, across = region.axes
-    du, dv = ((x0 + x1) / 2 - w / 2) / scale, ((y0 + y1) / 2 - h / 2) / scale
-    centre = np.array([region.cx, region.cy]) + along * du + across * dv
-    if goes_on:  # keep the height: the crop is made from it
-        centre = centre - across * dv
-        y0, y1 = 0, strokes.BOX
-    return replace(
-        region, cx=float(centre[0]), cy=float(centre[1]),
-        length=max(x1 - x0, 4) / scale, height=float(y1 - y0) / scale,
-    ), goes_on  # fmt: skip
-
-
-def grow_end(ink: np.ndarray, end: int, gap: int) -> int:
-    """Last column of a line that reaches `end`: on over ink with gaps of at most `gap`, back
-    where the box ends empty."""
-    known = np.nonzero(ink[:end])[0]
-    last = int(known[-1]) + 1 if len(known) else end
-    for x in np.nonzero(ink)[0]:
-        if last <= x <= last + gap:
-            last = int(x) + 1
-    return min(len(ink), last + 2)
-
-
-def reach(item: strokes.Strokes) -> np.ndarray:
-    """h×w float32 weight of a crop's answer: 1 in and closely around the box, and beyond its ends
-    where the net is sure; 0 where it would be a guess."""
-    box = (item.crop.hint > 0).astype(np.uint8)
-    around = int(0.15 * strokes.BOX)
-    near = cv2.dilate(box, np.ones((2 * around + 1, 2 * around + 1), np.uint8))
-    sure = cv2.dilate((item.text > BEYOND).astype(np.uint8), np.ones((5, 5), np.uint8))
-    rows = np.asarray(near.any(1))[:, None]
-    return (np.maximum(near, sure) * rows).astype(np.float32)
-
-
-def decided(rgb: np.ndarray, item: strokes.Strokes) -> Decided:
-    """The line's strokes by its colours, in a crop as fine as the image up to FINEST px.
-
-    The net may be unsure of faint letters as a whole; where in the box they are is what counts,
-    so its map is stretched first.
-    """
-    height = float(np.clip(item.crop.region.height, strokes.BOX, FINEST))
-    fine = item.crop if height == strokes.BOX else strokes.cut(rgb, item.crop.region, height)
-    strongest = float(np.quantile(item.text[item.crop.hint > 0], 0.95))
-    prior = item.text * (reach(item) * np.clip(LIKELIEST / max(strongest, 0.05), 0.8, 3.0))
-    size = (fine.rgb.shape[1], fine.rgb.shape[0])
-    prior = cv2.resize(prior, size, interpolation=cv2.INTER_LINEAR)
-    return Decided(fine, strokes_colour.decide(fine.rgb, np.clip(prior, 0, 1)))
+def part_of(a: Region, b: Region) -> bool:
+    """Whether `b` is a longer box of the same line."""
+    return a.length < b.length and overlap(a, b)[0] > SAME
 
 
 def line_of(region: Region) -> TextLine:

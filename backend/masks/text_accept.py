@@ -137,11 +137,12 @@ def read(region: Region, afar: Sequence[Region]) -> bool:
 
 
 def instead(
-    items: Sequence[Strokes], clearer: Sequence[Strokes], beside: bool = False
+    items: Sequence[Strokes], clearer: Sequence[Strokes],
+    faint: Callable[[Strokes], bool] | None = None,
 ) -> list[Strokes]:
     """The lines of a view that was made to show them, and those of `items` that it does not show
-    more clearly. Of a view that was made for the lines `beside`, none that touches one of these
-    except to continue a faint one."""
+    more clearly. Of a view that was made for the lines beside `faint` ones, none that touches a
+    known line except to continue one of these."""
     taken = [x for x in clearer if reaches(IN_VIEW, x.crop.region.score, strength(x))
              and not any(badge_of(x.crop.region, y.crop.region) for y in items)]
     taken, _ = grown(taken, [x for x in clearer if x not in taken])
@@ -154,9 +155,8 @@ def instead(
 
     def shown(y: Strokes, x: Strokes) -> bool:
         of_y, of_x = overlap(y.crop.region, x.crop.region)
-        if beside:
-            faint = x.crop.region.view not in (0, EVEN) or strength(x) < UNSURE
-            goes_on = faint and continues(y.crop.region, x.crop.region, of_x)
+        if faint:
+            goes_on = faint(x) and continues(y.crop.region, x.crop.region, of_x)
             return max(of_y, of_x) > TOUCHING and not goes_on
         return of_y > SAME and strength(y) < strength(x) + MORE
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from backend.masks import strokes
-from backend.masks.text_accept import UNSURE, in_column, in_row, strength
+from backend.masks.text_accept import in_column, in_row, strength
 from backend.masks.text_lines import EVEN, Region, merge, overlap
 from backend.masks.text_scales import WINDOW, LineDetector, boxed, mean_around
 from backend.values import Control
@@ -25,7 +25,8 @@ HEIGHT, FINE = 40, 110  # px, height of the known line's box for the detector an
 ALONG, ACROSS = 20.0, 5.0  # how far around the known line is looked, in its heights
 CLOSE_BY = (3.0, 4.5)  # ... for lines of other colours above and below it
 LARGEST_VIEW, LARGEST_LOOK = 1_200_000, 300_000  # px of the view, and of what the detector sees
-FAINT = 1.7  # least contrast of a line that is not looked at again, if it is UNSURE
+FAINT, CERTAIN = 1.7, 0.88  # contrast or strength from which a line is not looked at again
+QUARTILES = 1.349  # how far apart those of a normal distribution are, in standard deviations
 CLEARER = 1.3  # times the separation that the view must gain
 MOST = 3  # views a picture of the known lines' colours
 LEAST_SCORE = 0.6
@@ -46,17 +47,25 @@ class View:
 
 
 def contrast(item: strokes.Strokes) -> float:
-    """How far the letters' mean colour is from the ground's, in standard deviations of the
-    ground in the same direction; large when the net sees no letters."""
+    """How far the letters' colour is from the ground's, in standard deviations of the ground in
+    the same direction; large when the net sees no letters. Medians and quartiles: what stands
+    before some of the letters says nothing about the others."""
     lab = cv2.cvtColor(item.crop.rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
     ink, ground = sides(item)
     if ink.sum() < 20 or ground.sum() < 20:
         return np.inf
-    way = lab[ink].mean(0) - lab[ground].mean(0)
+    way = np.median(lab[ink], 0) - np.median(lab[ground], 0)
     length = float(np.linalg.norm(way))
     if length < 1e-3:
         return 0.0
-    return length / (float((lab[ground] @ (way / length)).std()) + 2.0)
+    low, high = np.quantile(lab[ground] @ (way / length), (0.25, 0.75))
+    return length / (float(high - low) / QUARTILES + 2.0)
+
+
+def hard_to_see(item: strokes.Strokes) -> bool:
+    """Whether a line has so little contrast that the net, which is not certain of it, may see a
+    part of it only."""
+    return strength(item) < CERTAIN and contrast(item) < FAINT
 
 
 def sides(item: strokes.Strokes) -> tuple[np.ndarray, np.ndarray]:
@@ -181,7 +190,7 @@ def quiet_views(
 def faint(item: strokes.Strokes) -> bool:
     """Whether a line is hardly seen in the picture, or only in another view."""
     if item.crop.region.view in (0, EVEN):
-        return strength(item) < UNSURE and contrast(item) < FAINT
+        return hard_to_see(item)
     return True
 
 
@@ -223,7 +232,7 @@ def parallel(a: Region, b: Region) -> bool:
 
 def views(rgb: np.ndarray, items: Sequence[strokes.Strokes], control: Control) -> list[View]:
     """A view for each kind of faint line, the surest first."""
-    faint = [x for x in items if 0.4 < strength(x) < UNSURE and contrast(x) < FAINT]
+    faint = [x for x in items if strength(x) > 0.4 and hard_to_see(x)]
     found: list[View] = []
     for item in sorted(faint, key=lambda x: -strength(x) * x.crop.region.length):
         control.check()

@@ -3,6 +3,7 @@ become a block."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import cv2
@@ -12,13 +13,15 @@ from backend.masks import ground, text_hairlines
 from backend.masks.text_lines import Region
 from backend.values import Control
 
-SMALL = 80  # px, height of a line whose strokes are widened less
-STROKE, EFFECT = 0.34, 0.5  # thresholds of the mask
+STROKE, SURE, EFFECT = 0.3, 0.5, 0.35  # thresholds of the mask
 DENSE = 0.75  # share of a box from which strokes count as a block
 TINY, DENSE_LETTER = 24, 0.65  # px, height of lines whose letters are looked at one by one for it
 BLOCK = 0.62  # ... from which the gaps between them are taken for the ground
 DISK = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+# From which height of a line, px: by what its strokes are widened, and how far from what is SURE
+# a stroke may reach, px. In small lines whole strokes are unsure, in large ones only their rims.
+KINDS = ((0, CROSS, math.inf), (50, CROSS, 5.5), (80, DISK, 8.5))
 
 
 def mask_of(
@@ -29,19 +32,28 @@ def mask_of(
     together."""
     solid = (text > STROKE).astype(np.uint8)
     solid |= text_hairlines.continued(rgb, solid, boxes)
-    small = np.zeros(text.shape, np.uint8)
-    for box in sorted(boxes, key=lambda r: -r.height):
-        corners = box.corners(grow=0.3 * box.height).round().astype(np.int32)
-        cv2.fillConvexPoly(small, corners, int(box.height < SMALL))
-    wide = cv2.dilate(solid & (1 - small), DISK)
-    slim = cv2.dilate(solid & small, CROSS)
-    marked = np.maximum(wide, slim)
+    away = cv2.distanceTransform((text <= SURE).astype(np.uint8), cv2.DIST_L2, 5)
+    kinds = kinds_of(boxes, text.shape)
+    marked = np.zeros(text.shape, np.uint8)
+    for n, (_, shape, rim) in enumerate(KINDS):
+        some = (solid > 0) & (kinds == n) & (away <= rim)
+        marked = np.maximum(marked, cv2.dilate(some.astype(np.uint8), shape))
     for box in boxes:
         thin_out(marked, text, box, DENSE)
         if box.height < TINY:
             for letter in cells(box):
                 thin_out(marked, text, letter, DENSE_LETTER)
     return np.where((marked > 0) | (effect > EFFECT), np.uint8(255), np.uint8(0))
+
+
+def kinds_of(boxes: list[Region], shape: tuple[int, ...]) -> np.ndarray:
+    """H×W uint8: which of the KINDS the smallest line at a pixel is of; beyond all, the last."""
+    kinds = np.full(shape, len(KINDS) - 1, np.uint8)
+    for box in sorted(boxes, key=lambda r: -r.height):
+        kind = max(n for n, (least, _, _) in enumerate(KINDS) if box.height >= least)
+        corners = box.corners(grow=0.3 * box.height).round().astype(np.int32)
+        cv2.fillConvexPoly(kinds, corners, kind)
+    return kinds
 
 
 def closed(

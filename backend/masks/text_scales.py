@@ -41,7 +41,8 @@ class Passes:
     as high as a tenth of the page in them, `even` for letters nearly as dark or light as their
     ground (0: none); most `tiles` for small print and how far they are enlarged; most faint lines
     whose surroundings are looked at (text_faint) and read (text_scan: about a second each);
-    whether a `second` detector looks for what is overlooked."""
+    circles that are looked around (`rounds`, text_round); whether a `second` detector looks for
+    what is overlooked."""
 
     main: float
     headlines: int
@@ -52,14 +53,15 @@ class Passes:
     tile_scale: float
     surroundings: int
     reads: int
+    rounds: int
     second: bool
 
 
 # letters of 8 px are seen surely at 1.5 times their size; 60 tiles take about half a minute
-THOROUGH = Passes(1.0, 384, 640, 448, 640, 60, 1.5, 2, 2, True)
+THOROUGH = Passes(1.0, 384, 640, 448, 640, 60, 1.5, 2, 2, 3, True)
 # A picture of up to QUICK_PIXELS that is larger than the detector's favourite size is answered
 # within a second: time goes with the pixels seen.
-QUICK, QUICK_PIXELS = Passes(0.85, 256, 448, 0, 0, 1, 0.75, 1, 0, False), 3_000_000
+QUICK, QUICK_PIXELS = Passes(0.85, 256, 448, 0, 0, 1, 0.75, 1, 0, 1, False), 3_000_000
 
 
 class LineDetector(Protocol):

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-WIDTHS = (24, 48, 64)
+WIDTHS = (24, 48, 64, 64)
 
 
 def block(inner: int, outer: int, stride: int = 1) -> nn.Sequential:

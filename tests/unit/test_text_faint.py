@@ -12,6 +12,10 @@ from backend.masks.text_lines import Region
 from backend.values import Control
 
 
+def dim(item: strokes.Strokes) -> bool:
+    return text_accept.strength(item) < 0.73
+
+
 def watermark() -> tuple[np.ndarray, np.ndarray]:
     """A translucent line over bricks of many colours: the picture and the letters' bool map."""
     rng = np.random.default_rng(5)
@@ -53,11 +57,41 @@ def test_letters_that_share_no_colour_stand_out_in_their_own_view():
     assert (grey[letters & rest] > 135).mean() > 0.7
 
 
-def test_clear_lines_get_no_view():
+def on_dark() -> tuple[np.ndarray, np.ndarray]:
+    """White letters on dark bricks, and their bool map."""
     picture, letters = watermark()
     picture[letters] = (255, 255, 255)
     picture[~letters] //= 4
-    assert text_faint.views(picture, [known_part(picture, letters)], Control()) == []
+    return picture, letters
+
+
+def test_clear_lines_get_no_view():
+    picture, letters = on_dark()
+    item = known_part(picture, letters)
+    assert not text_faint.hard_to_see(item)
+    assert text_faint.views(picture, [item], Control()) == []
+
+
+def test_what_stands_before_some_letters_makes_the_line_no_fainter():
+    picture, letters = on_dark()
+    clear = known_part(picture, letters)
+    picture[80:220, 150:180] = (230, 225, 220)  # as light as the letters, and far from the ground
+    hidden = letters.copy()
+    hidden[:, 150:180] = False
+    item = known_part(picture, letters)
+    seen = cv2.warpAffine(hidden.astype(np.float32), item.crop.matrix, item.text.shape[::-1]) * 0.7
+    item = strokes.Strokes(item.crop, seen, item.effect, item.plate)
+    assert text_faint.contrast(item) > 0.8 * text_faint.contrast(clear)
+    assert text_faint.views(picture, [item], Control()) == []
+
+
+def test_the_surer_a_line_the_fainter_it_must_be_for_a_view():
+    picture, letters = watermark()
+    unsure = known_part(picture, letters)
+    assert text_faint.hard_to_see(unsure)
+    sure = strokes.Strokes(unsure.crop, unsure.text / 0.7, unsure.effect, unsure.plate)
+    assert text_accept.strength(sure) > 0.95
+    assert not text_faint.hard_to_see(sure) and not text_faint.faint(sure)
 
 
 def test_only_lines_linked_to_the_known_one_are_taken_from_a_view():
@@ -129,11 +163,11 @@ def test_a_view_of_what_is_beside_a_line_shows_that_line_no_second_time():
     known = item(300, 100, 200, 0.9)
     part, moved = item(280, 100, 120, 0.8), item(305, 115, 190, 0.8)
     longer, below = item(350, 100, 300, 0.8), item(300, 160, 150, 0.8)
-    assert text_accept.instead([known], [part, moved, below], beside=True) == [known, below]
-    assert text_accept.instead([known], [longer], beside=True) == [known]  # it is seen whole
+    assert text_accept.instead([known], [part, moved, below], dim) == [known, below]
+    assert text_accept.instead([known], [longer], dim) == [known]  # it is seen whole
     faint = item(300, 100, 200, 0.7)
     stretched = item(350, 100, 300, 0.72)
-    found = text_accept.instead([faint], [stretched, below], beside=True)
+    found = text_accept.instead([faint], [stretched, below], dim)
     assert found == [faint, stretched, below]
 
 
@@ -160,9 +194,13 @@ def test_letters_of_another_colour_stand_out_where_the_ground_has_few():
     assert len(views) == 2
     assert max(apart(view.image[..., 0]) for view in views) > 2.0
     assert apart(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) < 0.7
-    clear = strokes.cut(picture, Region(300, 80, 500, 60, 0.0, 0.9))
+    box = Region(300, 80, 500, 60, 0.0, 0.9)
+    barred = picture.copy()
+    barred[50:110, 50:550] = 255  # taken for letters, and plain to see
+    clear = strokes.cut(barred, box)
     item = strokes.Strokes(clear, clear.hint * 0.9, clear.hint * 0, clear.hint * 0)
     assert text_faint.quiet_views(picture, [item], 2, Control()) == []  # no faint line is known
+    clear = strokes.cut(picture, box)
     faint = strokes.Strokes(clear, clear.hint * 0.6, clear.hint * 0, clear.hint * 0)
     assert len(text_faint.quiet_views(picture, [faint, faint], 2, Control())) == 2
     assert text_faint.quiet_views(picture, [faint], 0, Control()) == []

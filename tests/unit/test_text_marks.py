@@ -1,0 +1,54 @@
+"""From the stroke net's maps to the mask."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backend.masks import text_marks
+from backend.masks.text_lines import Region
+
+GREY = np.full((160, 400, 3), 90, np.uint8)
+
+
+def marked(height: float) -> np.ndarray:
+    """A stroke that is seen for sure between rows 60 and 66, with rims of 4 px that are not; a
+    block of which nothing is sure."""
+    text = np.zeros(GREY.shape[:2], np.float32)
+    text[56:70, 60:200] = 0.4
+    text[60:66, 60:200] = 0.9
+    text[50:90, 260:330] = 0.45
+    box = Region(200, 75, 300, height, 0.0, 0.9)
+    return text_marks.mask_of(GREY, text, text * 0, [box]) > 0
+
+
+@pytest.mark.parametrize("height", [50, 90])
+def test_high_lines_keep_the_soft_rim_of_a_stroke_and_nothing_that_is_nowhere_sure(height: float):
+    mask = marked(height)
+    assert mask[56:70, 60:200].all()
+    assert not mask[45:95, 255:335].any()
+
+
+def test_in_small_print_a_stroke_may_be_unsure_as_a_whole():
+    mask = marked(30)
+    assert mask[56:70, 60:200].all() and mask[60:80, 260:330].mean() > 0.9
+
+
+def test_the_higher_a_line_the_wider_its_strokes_are_marked():
+    assert marked(40)[:, 100].sum() == 16 and marked(90)[:, 100].sum() == 18
+
+
+def test_an_unsure_part_far_from_what_is_sure_is_left_out():
+    text = np.zeros(GREY.shape[:2], np.float32)
+    text[60:66, 60:100] = 0.9
+    text[60:66, 100:200] = 0.4
+    box = Region(200, 75, 300, 60, 0.0, 0.9)
+    row = text_marks.mask_of(GREY, text, text * 0, [box])[63] > 0
+    assert row[60:104].all() and not row[110:].any()
+
+
+def test_a_small_line_on_a_large_one_is_treated_as_small():
+    large, small = Region(200, 80, 380, 120, 0.0, 0.9), Region(200, 80, 100, 30, 0.0, 0.9)
+    kinds = text_marks.kinds_of([small, large], (160, 400))
+    assert kinds[80, 200] == 0 and kinds[80, 60] == 2
+    assert text_marks.kinds_of([], (160, 400)).min() == len(text_marks.KINDS) - 1
