@@ -16,10 +16,12 @@ from backend.masks.text_lines import box_of
 from backend.values import Control, TextLine
 
 TOLERANCE = 4
+AROUND, SEEN = 30, 10  # px from letters in which an effect is theirs; levels that it changes
 FOUND = (0.15, 0.85)  # a line is found when this share of its polygon is marked
 SETS = ("composed", "lines", "photos", "detectors")
 HELP = """\
 recall, prec  strokes found; marked pixels within 4 px of a stroke, effects not counted
+effects       visible pixels of shadows and glows around letters that are marked
 found         lines with 15 to 85 % of their polygon marked; script by the recogniser
 area          marked share of a photo (some of these hold signs: look at them)
 detectors     boxes matched one to one with the polygons at IoU 0.5: the detector's alone, and
@@ -71,7 +73,8 @@ def composed(model: Any, folder: Path, args: argparse.Namespace) -> tuple[list[A
         precision = metrics.precision_recall(
             found.mask, advert.text, TOLERANCE, advert.text_valid | (advert.text > 127))[0]
         rows.append({"image": advert.stem, "style": advert.style, "recall": recall,
-                     "prec": precision, "lines": len(found.lines), "s": seconds,
+                     "prec": precision, "effects": marked_effects(found.mask, advert),
+                     "lines": len(found.lines), "s": seconds,
                      "badness": max(1 - recall, 0.3 * (1 - precision))})
         truth = np.where((advert.text > 127) | ~advert.text_valid, advert.text, 0)
         pages.append([
@@ -87,12 +90,31 @@ def composed(model: Any, folder: Path, args: argparse.Namespace) -> tuple[list[A
             "style": style or "all", "images": len(some),
             "recall": np.mean([r["recall"] for r in some]),
             "worst": min(r["recall"] for r in some),
-            "prec": np.mean([r["prec"] for r in some]), "s": np.mean([r["s"] for r in some]),
+            "prec": np.mean([r["prec"] for r in some]),
+            "effects": mean([r["effects"] for r in some if r["effects"] is not None]),
+            "s": np.mean([r["s"] for r in some]),
         })  # fmt: skip
-    columns = ["image", "style", "recall", "prec", "lines", "s"]
+    columns = ["image", "style", "recall", "prec", "effects", "lines", "s"]
     tables.print_table("Composed adverts", rows, columns)
     tables.print_table("by style", summary)
     return rows, pages
+
+
+def mean(values: list[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def marked_effects(mask: np.ndarray, advert: data.Advert) -> float | None:
+    """Share of the visible shadow or glow around the letters that is marked; None for texts of
+    other styles. What people cast lies further off."""
+    if advert.style not in ("shadow", "glow"):
+        return None
+    letters = cv2.dilate((advert.text > 127).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    away = cv2.distanceTransform((advert.text <= 127).astype(np.uint8), cv2.DIST_L2, 5)
+    change = np.abs(advert.rgb.astype(np.int16) - advert.clean).max(2).astype(np.float32)
+    seen = (advert.effects > data.VISIBLE) & ~letters & (away < AROUND)
+    seen &= (advert.people <= data.VISIBLE) & (cv2.blur(change, (3, 3)) > SEEN)
+    return float((mask[seen] > 127).mean()) if seen.any() else None
 
 
 def polygons(folder: Path, stem: str) -> list[np.ndarray]:

@@ -18,6 +18,7 @@ from backend.masks import (
     text_round,
     text_scan,
     text_second,
+    text_shadow,
 )
 from backend.masks.text_decide import Decided, decided, followed, reach
 from backend.masks.text_lines import EVEN, HUES, Region, merge, overlap, reading_order
@@ -118,6 +119,7 @@ class StrokeTextModel:
             strokes.paste(text, decision.text, decision.crop)
             strokes.paste(effect, item.effect * reach(item), item.crop)
         boxes = [box for box, _, _ in done]
+        np.maximum(effect, text_shadow.of_lines(rgb, text, boxes, control), out=effect)
         rounds = text_round.find(rgb, text, passes.rounds, self._detector, self.finder,
                                  self._words, control)  # fmt: skip
         for ring in rounds:

@@ -13,7 +13,7 @@ from backend.masks import ground, text_hairlines
 from backend.masks.text_lines import Region
 from backend.values import Control
 
-STROKE, SURE, EFFECT = 0.3, 0.5, 0.35  # thresholds of the mask
+STROKE, SURE, EFFECT = 0.3, 0.5, 0.5  # thresholds of the mask
 DENSE = 0.75  # share of a box from which strokes count as a block
 TINY, DENSE_LETTER = 24, 0.65  # px, height of lines whose letters are looked at one by one for it
 BLOCK = 0.62  # ... from which the gaps between them are taken for the ground

@@ -34,11 +34,15 @@ TURNS = 1.15  # of a strip: what begins before its end is whole
 HIGHEST, LEVEL, SHORTEST = 0.7, 0.3, 1.8  # share of the strip's height, radians, and heights of a
 # box: others are no round line
 SCORE, STRENGTH, CHANCE = 0.7, 0.5, 0.1  # least of a line's: around a centre little but text looks
-# like a line; in 2,830 training photos with 1,052 circles nothing else met this
+# like a line
 ROW = 5.0  # heights of a line from which it need not be legible: the numbers of a dial
-KNOWN = 0.5  # share of a line that is marked already
+KNOWN, MARKED = 0.5, 0.8  # of a pixel, least to be known text; share of a line from which it is
+# marked already
 FAINTEST = 0.4  # what is surer belongs together
 ARC = 0.7  # radians of a line that one straight box shows
+
+# (strip, region, control) → the words in it and how sure they are
+Reads = Callable[[np.ndarray, Region, Control], tuple[str, float]]
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Round:
 
 def find(
     rgb: np.ndarray, known: np.ndarray, most: int, detector: LineDetector, finder: Any,
-    words: Callable[[np.ndarray, Region, Control], tuple[str, float]], control: Control,
+    words: Reads, control: Control,
 ) -> list[Round]:
     """Round lines of an H×W×3 uint8 picture in at most `most` circles, beside those that `known`
     (H×W float32, the text found so far) shows. `words(strip, region, control)` reads."""
@@ -186,13 +190,10 @@ def marked(seen: np.ndarray, item: strokes.Strokes) -> bool:
     crop = item.crop
     known = cv2.warpAffine(seen.astype(np.float32), crop.matrix, crop.hint.shape[::-1])
     letters = (item.text > 0.5 * strength(item)) & (crop.hint > 0)
-    return bool(letters.any()) and float(known[letters].mean()) > KNOWN
+    return bool(letters.any()) and float(known[letters].mean()) > MARKED
 
 
-def either_way(
-    words: Callable[[np.ndarray, Region, Control], tuple[str, float]], strip: np.ndarray,
-    control: Control,
-) -> text_judge.Words:
+def either_way(words: Reads, strip: np.ndarray, control: Control) -> text_judge.Words:
     """Reads a region of the strip upright and upside down, as below the centre: what is surer."""
 
     def read(region: Region) -> tuple[str, float]:
@@ -205,6 +206,7 @@ def either_way(
 def rolled_up(
     strip: np.ndarray, items: list[strokes.Strokes], ring: Ring, shape: tuple[int, ...]
 ) -> Round:
+    """The lines of a ring's strip, decided stroke by stroke, in a picture of that shape."""
     text, effect = (np.zeros(strip.shape[:2], np.float32) for _ in range(2))
     boxes: list[Region] = []
     for item in items:

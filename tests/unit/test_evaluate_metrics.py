@@ -154,6 +154,24 @@ def test_precision_is_left_out_where_all_text_stands_on_plates(tmp_path: Path) -
     assert creatives.text_precision(next(data.adverts(folder)), found) is None
 
 
+def test_the_visible_shadow_around_letters_is_counted(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from backend.evaluate import text
+
+    advert = next(data.adverts(advert_folder(tmp_path / "creatives_composed")))
+    assert text.marked_effects(advert.text, advert) is None  # flat letters have none
+    rgb = advert.rgb.copy()
+    rgb[40:45, 10:50] -= 40
+    shadowed = replace(advert, style="shadow", rgb=rgb)
+    assert text.marked_effects(advert.text, shadowed) == 0
+    found = advert.text.copy()
+    found[40:45, 10:30] = 255
+    assert text.marked_effects(found, shadowed) == pytest.approx(0.5, abs=0.03)
+    unseen = replace(advert, style="shadow")  # a shadow that changes nothing
+    assert text.marked_effects(found, unseen) is None
+
+
 def test_blind_pairs_hide_which_is_which(tmp_path):
     from backend.evaluate.fill import save_pair
 

@@ -108,15 +108,21 @@ def small_badge(words: str, size: int, side: int) -> tuple[np.ndarray, np.ndarra
     return whole, ink
 
 
-def test_small_words_around_a_badge_are_found(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("words", "size", "side"),
+    [("STATES OF AMERICA * ONE DOLLAR * UNITED ", 20, 460), ("SHARED READING ", 30, 360)],
+)
+def test_small_words_around_a_badge_are_found(
+    words: str, size: int, side: int, monkeypatch: pytest.MonkeyPatch
+):
     """The default model, real nets: without the strip two fifths of the letters stay."""
     from backend.masks import text
     from backend.models.store import ModelStore
 
-    picture, letters = small_badge("STATES OF AMERICA * ONE DOLLAR * UNITED ", 20, 460)
+    picture, letters = small_badge(words, size, side)
     model = ModelStore("cpu").get("text", "text-ppocr", Control())
     found = model.find(picture, Control())
-    assert found.mask[letters].astype(bool).mean() > 0.75
+    assert found.mask[letters].astype(bool).mean() > 0.95
     near = cv2.dilate(letters.astype(np.uint8), np.ones((9, 9))) > 0
     assert (found.mask[~near] > 0).mean() < 0.01
     assert all(line.polygon.shape == (4, 2) for line in found.lines)
