@@ -17,6 +17,7 @@ from backend.values import Control
 ROOM = 1.5  # of a line's height: what is looked at around it
 TALL = 36  # px, height of a line's box where it is looked at
 SMALLEST = 10  # px, height of lines below which nothing is told apart
+EDGE, INNER = 128, 153  # of 255: where strokes end, and what of them casts a shadow
 RIM = 1.5  # px of the picture around strokes that are their own soft edge
 NEAR = 0.25  # heights around strokes in which a shadow is looked for
 GROUND = 0.7  # heights: what is wider than this is the ground's own light
@@ -33,7 +34,8 @@ LIKELY, TOGETHER, ALIKE = 2.2, 5.0, 0.85  # ... where a sure line of the picture
 AXIS, SURER, HALF = 0.25, 7.0, 2.5  # ... straight below, within so many radians, where ledges and
 # plates run too: there each half must agree as well
 BELOW = 0.7  # ... sine of what counts as down in the picture
-EXPLAINED = 0.03  # share of what the ground varies by, where no other line has the same shadow
+EXPLAINED, BRIGHTER = 0.03, 0.1  # share of what the ground varies by, by a dark shadow and by one
+# that is lighter than the ground: few are, but much light falls from above
 LIGHTER = 1.5  # times what the letters, blurred in their place, explain: what is lighter than the
 # ground and lies all around is the letters' own soft rim
 LEAST, MOST = 0.06, 1.2  # strength, in natural logarithms of light
@@ -51,75 +53,91 @@ class Around:
     free: np.ndarray
     light: np.ndarray
 
+    @property
+    def axes(self) -> np.ndarray:
+        """2×2: directions of the picture → of the crop."""
+        return np.stack(self.crop.region.axes)
+
 
 @dataclass(frozen=True, eq=False)
 class Tendency:
-    """`way`: unit vector (x, y) to where it is darker beside the strokes than on their other side;
-    `votes`: standard errors of that; `even`: whether the halves of the line agree in it; `below`:
-    whether the way goes down in the picture, as light from above has it."""
+    """`way`: unit vector (x, y of the picture) to where it is darker beside the strokes than on
+    their other side; `votes`: standard errors of that; `even`: whether the halves of the line
+    agree in it; `aslant`: whether it goes neither along the line nor across it."""
 
     way: np.ndarray
     votes: float
     even: bool
-    below: bool
-
-    @property
-    def aslant(self) -> bool:
-        """Neither along the line nor across it."""
-        return bool(np.abs(self.way).min() > math.sin(AXIS))
+    aslant: bool
 
     @property
     def sure(self) -> bool:
+        """Whether the line says it without others."""
         if self.aslant:
             return self.votes >= SURE
-        return self.votes >= SURER and self.even and self.below
+        return self.votes >= SURER and self.even and bool(self.way[1] > BELOW)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A shadow: `way` as in Tendency; `far` and `soft` (standard deviation) in heights of the
+    line's box; `strength` in natural logarithms of light, negative where it is dark; `share` of
+    the ground's variance that it explains; whether that is `clear` from this line alone."""
+
+    way: np.ndarray
+    far: float
+    soft: float
+    strength: float
+    share: float
+    clear: bool
 
 
 def of_lines(
     rgb: np.ndarray, text: np.ndarray, boxes: list[Region], control: Control
 ) -> np.ndarray:
     """H×W float32 in [0, 1]: how clear the shadows are of the lines in `boxes` of an H×W×3 uint8
-    picture whose strokes `text` (H×W float32) shows; 0 where none is sure."""
+    picture whose strokes `text` (H×W float32) shows; 0 where none is sure. A line that shows its
+    own only faintly has that of the line that shows the same most clearly."""
     effect = np.zeros(text.shape, np.float32)
     known = (text * 255).astype(np.uint8)
-    seen: list[tuple[Around, Tendency]] = []
-    for box in boxes:
+    lines = [around_line(rgb, known, box) for box in boxes if box.height >= SMALLEST]
+    fits: dict[int, Fit] = {}
+    said = [tendency(around) for around in lines]
+    for n, one in enumerate(said):
         control.check()
-        if box.height >= SMALLEST:
-            around = around_line(rgb, known, box)
-            seen.append((around, tendency(around)))
-    ways = [in_picture(around.crop.region, one.way) for around, one in seen]
-    for (around, one), way in zip(seen, ways, strict=True):
-        alike = [other for (_, other), its in zip(seen, ways, strict=True) if other.aslant
-                 and other.votes >= LIKELY and other is not one and abs(float(way @ its)) > ALIKE]
-        sure = any(other.sure for other in alike)
-        together = math.hypot(one.votes, *(other.votes for other in alike))
-        likely = one.aslant and one.votes >= LIKELY and (sure or together >= TOGETHER)
-        if one.sure or likely:
-            control.check()
-            least = 0.0 if sure else EXPLAINED
-            strokes.paste(effect, shadow(around, one.way, least), around.crop)
+        if one.sure or likely(one, said):
+            fits[n] = fit(lines[n], one.way)
+    clear = [found for found in fits.values() if found.clear]
+    for n, found in fits.items():
+        same = [other for other in clear if abs(float(said[n].way @ other.way)) > ALIKE]
+        if not found.clear and same:
+            found = like(lines[n], max(same, key=lambda other: other.share))
+        if found.clear or same:
+            strokes.paste(effect, clearness(lines[n], found), lines[n].crop)
     return effect
 
 
-def in_picture(line: Region, way: np.ndarray) -> np.ndarray:
-    """A direction in a line's level crop → in the picture."""
-    along, across = line.axes
-    return way[0] * along + way[1] * across
+def likely(one: Tendency, others: list[Tendency]) -> bool:
+    """Whether other lines of the picture say the same, one of them surely or several together."""
+    alike = [other for other in others if other.aslant and other is not one
+             and other.votes >= LIKELY and abs(float(one.way @ other.way)) > ALIKE]
+    together = math.hypot(one.votes, *(other.votes for other in alike))
+    return one.aslant and one.votes >= LIKELY and (
+        together >= TOGETHER or any(other.sure for other in alike))
 
 
 def around_line(rgb: np.ndarray, text: np.ndarray, box: Region) -> Around:
-    """`text` H×W uint8."""
+    """A line's surroundings in an H×W×3 uint8 picture with the strokes `text`, H×W uint8."""
     region = replace(box, height=ROOM * box.height)
     crop = strokes.cut(rgb, region, ROOM * TALL)
     letters = strokes.cut(text, region, ROOM * TALL).rgb
     side = 2 * math.ceil(RIM * crop.scale) + 1
-    rims = cv2.dilate((letters > 128).astype(np.uint8),
+    rims = cv2.dilate((letters > EDGE).astype(np.uint8),
                       cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
     away = cv2.distanceTransform(1 - rims, cv2.DIST_L2, 3)
     free = ((rims == 0) & (away < NEAR * TALL)).astype(np.float32)
     light = rest(np.log(crop.rgb.astype(np.float32).mean(2) + DARKEST), free)
-    return Around(crop, (letters > 153).astype(np.float32), free, light)
+    return Around(crop, (letters > INNER).astype(np.float32), free, light)
 
 
 def rest(values: np.ndarray, free: np.ndarray) -> np.ndarray:
@@ -158,8 +176,8 @@ def tendency(around: Around) -> Tendency:
         halves = (ys < ys.mean(), ys >= ys.mean(), xs < xs.mean(), xs >= xs.mean())
         if sure > best.votes:
             even = all(agrees(votes[half] @ way) for half in halves)
-            below = bool(in_picture(around.crop.region, way)[1] > BELOW)
-            best = Tendency(way, sure, even, below)
+            aslant = bool(np.abs(way).min() > math.sin(AXIS))
+            best = Tendency(way @ around.axes, sure, even, aslant)
     return best
 
 
@@ -170,27 +188,39 @@ def agrees(votes: np.ndarray) -> bool:
     return float(votes.mean()) > HALF * float(votes.std()) / math.sqrt(len(votes))
 
 
-def shadow(around: Around, way: np.ndarray, least: float = EXPLAINED) -> np.ndarray:
-    """h×w float32 in [0, 1]: how clear the line's shadow is, at the distance and with the softness
-    that explain most of the ground: darker in that direction or lighter in the opposite one. 0
-    where that is less than the share `least`."""
-    size = around.light.shape[::-1]
-    most, strength, cast = 0.0, 0.0, around.strokes
-    rim = 0.0
+def fit(around: Around, way: np.ndarray) -> Fit:
+    """The distance and softness that explain most of the ground: a shadow that is darker in that
+    direction of the picture, or lighter in the opposite one."""
+    best, rim = Fit(way, 0.0, 0.0, 0.0, 0.0, False), 0.0
+    whole = float((around.light**2).sum()) + 1e-6
     for soft in SOFT:
-        blurred = cv2.GaussianBlur(around.strokes, (0, 0), max(0.5, soft * TALL))
-        rim = max(rim, explained(around, blurred)[0])
-        for far in (sign * far * TALL for far in FAR for sign in (1, -1)):
-            matrix = np.array([[1, 0, far * way[0]], [0, 1, far * way[1]]])
-            moved = cv2.warpAffine(blurred, matrix, size)
-            much, by = explained(around, moved)
-            if by * far < 0 and much > most:
-                most, strength, cast = much, by, moved
-    enough = max(least * float((around.light**2).sum()), LIGHTER * rim if strength > 0 else 0.0)
-    if abs(strength) < LEAST or most < enough:
-        return np.zeros_like(cast)
+        rim = max(rim, explained(around, cast(around, way, 0.0, soft))[0])
+        for far in (sign * far for far in FAR for sign in (1, -1)):
+            much, by = explained(around, cast(around, way, far, soft))
+            if by * far < 0 and much / whole > best.share:
+                best = Fit(way, far, soft, by, much / whole, False)
+    enough = max(BRIGHTER, LIGHTER * rim / whole) if best.strength > 0 else EXPLAINED
+    return replace(best, clear=abs(best.strength) > LEAST and best.share > enough)
+
+
+def like(around: Around, other: Fit) -> Fit:
+    """The same shadow around another line; of no strength where the ground there is against it."""
+    _, by = explained(around, cast(around, other.way, other.far, other.soft))
+    return replace(other, strength=by if by * other.strength > 0 else 0.0, clear=False)
+
+
+def cast(around: Around, way: np.ndarray, far: float, soft: float) -> np.ndarray:
+    """h×w float32 in [0, 1]: the strokes moved and blurred, by heights of the line's box."""
+    blurred = cv2.GaussianBlur(around.strokes, (0, 0), max(0.5, soft * TALL))
+    dx, dy = far * TALL * (around.axes @ way)
+    return cv2.warpAffine(blurred, np.array([[1, 0, dx], [0, 1, dy]]), blurred.shape[::-1])
+
+
+def clearness(around: Around, found: Fit) -> np.ndarray:
+    """h×w float32 in [0, 1]: how clear a line's shadow is."""
+    shade = cast(around, found.way, found.far, found.soft)
     light = around.crop.rgb.astype(np.float32).mean(2) + DARKEST
-    change = np.abs(np.expm1(np.clip(strength, -MOST, MOST) * cast)) * light
+    change = np.abs(np.expm1(np.clip(found.strength, -MOST, MOST) * shade)) * light
     return np.clip(change / CLEAR, 0, 1).astype(np.float32)
 
 

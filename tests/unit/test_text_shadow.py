@@ -13,7 +13,7 @@ from backend.masks import text_shadow
 from backend.masks.text_lines import Region
 from backend.values import Control
 
-SHAPE = (480, 560)
+HIGH, WIDE = SHAPE = (480, 560)
 HEIGHT = 60
 
 
@@ -28,7 +28,7 @@ def ground(seed: int = 5, rough: float = 9.0) -> np.ndarray:
 
 def letters(words: str = "Weekend", angle: float = 0.0) -> tuple[np.ndarray, Region]:
     """H×W float32 of a line in the middle, turned by `angle`, and its box."""
-    sheet = Image.new("L", SHAPE[::-1])
+    sheet = Image.new("L", (WIDE, HIGH))
     font = ImageFont.load_default(HEIGHT * 1.3)
     middle = (SHAPE[1] / 2, SHAPE[0] / 2)
     ImageDraw.Draw(sheet).text(middle, words, 255, font, anchor="mm")
@@ -116,11 +116,21 @@ def test_what_one_line_shows_surely_another_may_show_faintly():
     ink = np.maximum(large, small)
     shade = np.maximum(cast(large, 4, 4), 0.5 * cast(small, 2, 2, 1.5))
     picture = painted(ground(rough=7), ink, shade, 0.3)
-    alone = text_shadow.tendency(text_shadow.around_line(picture, np.uint8(ink * 255), low))
+    known = (ink * 255).astype(np.uint8)
+    alone = text_shadow.tendency(text_shadow.around_line(picture, known, low))
     assert text_shadow.LIKELY < alone.votes and not alone.sure
     around = (cast(small, 2, 2, 1.5) > 0.5) & (ink < 0.1)
     assert not seen(picture, ink, [low])[around].any()
     assert seen(picture, ink, [box, low])[around].mean() > 0.8
+
+
+def test_the_sky_above_a_dark_ground_is_no_light_shadow():
+    """Lighter on one side of all letters, as where a line crosses a skyline."""
+    ink, box = letters()
+    base = ground(rough=14)
+    slope = np.add.outer(-np.arange(HIGH), np.arange(WIDE) * 0.3).astype(np.float32)
+    base *= np.clip(1 + (slope - slope[HIGH // 2, WIDE // 2]) / 160, 0.35, 1.5)[..., None]
+    assert seen(painted(base, ink, ink * 0), ink, [box]).mean() < 0.001
 
 
 def test_print_too_small_to_tell_and_no_lines_at_all():
