@@ -16,7 +16,7 @@ from backend.values import Control
 
 ROOM = 1.5  # of a line's height: what is looked at around it
 TALL = 36  # px, height of a line's box where it is looked at
-SMALLEST = 10  # px, height of lines below which nothing is told apart
+SMALLEST = 14  # px, height of lines below which nothing is told apart
 EDGE, INNER = 128, 153  # of 255: where strokes end, and what of them casts a shadow
 RIM = 1.5  # px of the picture around strokes that are their own soft edge
 NEAR = 0.25  # heights around strokes in which a shadow is looked for
@@ -34,11 +34,14 @@ LIKELY, TOGETHER, ALIKE = 2.2, 5.0, 0.85  # ... where a sure line of the picture
 AXIS, SURER, HALF = 0.25, 7.0, 2.5  # ... straight below, within so many radians, where ledges and
 # plates run too: there each half must agree as well
 BELOW = 0.7  # ... sine of what counts as down in the picture
-EXPLAINED, BRIGHTER = 0.03, 0.1  # share of what the ground varies by, by a dark shadow and by one
-# that is lighter than the ground: few are, but much light falls from above
-LIGHTER = 1.5  # times what the letters, blurred in their place, explain: what is lighter than the
-# ground and lies all around is the letters' own soft rim
-LEAST, MOST = 0.06, 1.2  # strength, in natural logarithms of light
+EXPLAINED = 0.03  # least share of what the ground varies by that a dark shadow explains
+ALL_AROUND, NEARER = 1.25, 0.08  # ... where it explains less than so many times what the letters,
+# blurred in their place, do: that may be their own soft rim
+BRIGHTER, LIGHTER = 0.1, 1.5  # both for a shadow lighter than the ground: few are, but much light
+# falls from above, and rims of light letters are light
+LEAST, STRONG, MOST = 0.06, 0.24, 1.2  # strength, in natural logarithms of light: least, least
+# where it is not DIAGONAL, as JPEG leaves up to 0.12 above and below, and what more counts as
+DIAGONAL = 0.42  # least sine of the angle with the line and across it
 CLEAR = 11.0  # levels of difference that make 1.0
 
 
@@ -57,6 +60,11 @@ class Around:
     def axes(self) -> np.ndarray:
         """2×2: directions of the picture → of the crop."""
         return np.stack(self.crop.region.axes)
+
+    def slant(self, way: np.ndarray) -> float:
+        """Sine of the angle between a direction of the picture and the nearer one of along the
+        line and across it."""
+        return float(np.abs(self.axes @ way).min())
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +115,7 @@ def of_lines(
         control.check()
         if one.sure or likely(one, said):
             fits[n] = fit(lines[n], one.way)
-    clear = [found for found in fits.values() if found.clear]
+    clear = [found for found in fits.values() if found.clear and found.share > NEARER]
     for n, found in fits.items():
         same = [other for other in clear if abs(float(said[n].way @ other.way)) > ALIKE]
         if not found.clear and same:
@@ -119,11 +127,12 @@ def of_lines(
 
 def likely(one: Tendency, others: list[Tendency]) -> bool:
     """Whether other lines of the picture say the same, one of them surely or several together."""
+    if not one.aslant or one.votes < LIKELY:
+        return False
     alike = [other for other in others if other.aslant and other is not one
              and other.votes >= LIKELY and abs(float(one.way @ other.way)) > ALIKE]
     together = math.hypot(one.votes, *(other.votes for other in alike))
-    return one.aslant and one.votes >= LIKELY and (
-        together >= TOGETHER or any(other.sure for other in alike))
+    return together >= TOGETHER or any(other.sure for other in alike)
 
 
 def around_line(rgb: np.ndarray, text: np.ndarray, box: Region) -> Around:
@@ -176,8 +185,8 @@ def tendency(around: Around) -> Tendency:
         halves = (ys < ys.mean(), ys >= ys.mean(), xs < xs.mean(), xs >= xs.mean())
         if sure > best.votes:
             even = all(agrees(votes[half] @ way) for half in halves)
-            aslant = bool(np.abs(way).min() > math.sin(AXIS))
-            best = Tendency(way @ around.axes, sure, even, aslant)
+            way = way @ around.axes
+            best = Tendency(way, sure, even, around.slant(way) > math.sin(AXIS))
     return best
 
 
@@ -199,8 +208,12 @@ def fit(around: Around, way: np.ndarray) -> Fit:
             much, by = explained(around, cast(around, way, far, soft))
             if by * far < 0 and much / whole > best.share:
                 best = Fit(way, far, soft, by, much / whole, False)
-    enough = max(BRIGHTER, LIGHTER * rim / whole) if best.strength > 0 else EXPLAINED
-    return replace(best, clear=abs(best.strength) > LEAST and best.share > enough)
+    if best.strength > 0:
+        enough = max(BRIGHTER, LIGHTER * rim / whole)
+    else:
+        enough = EXPLAINED if best.share > ALL_AROUND * rim / whole else NEARER
+    least = LEAST if around.slant(way) > DIAGONAL else STRONG
+    return replace(best, clear=abs(best.strength) > least and best.share > enough)
 
 
 def like(around: Around, other: Fit) -> Fit:

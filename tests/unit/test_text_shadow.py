@@ -124,6 +124,26 @@ def test_what_one_line_shows_surely_another_may_show_faintly():
     assert seen(picture, ink, [box, low])[around].mean() > 0.8
 
 
+@pytest.mark.parametrize(("size", "pitch"), [(22, 33), (30, 45)])
+def test_what_jpeg_leaves_around_letters_is_no_shadow(size: int, pitch: int):
+    """A page of print at quality 40: many lines, whose blocks are darker on the same side."""
+    rng = np.random.default_rng(1)
+    words = "the quick brown fox jumps over lazy dog with numbers 1234 in Lines of Text".split()
+    sheet = Image.new("L", (1000, 1400), 250)
+    font, boxes = ImageFont.load_default(size), []
+    for top in range(20, 1330, pitch):
+        line = " ".join(rng.choice(words, size=int(310 / size)))
+        ImageDraw.Draw(sheet).text((30, top), line, 20, font)
+        x0, y0, x1, y1 = font.getbbox(line)
+        boxes.append(Region(30 + (x0 + x1) / 2, top + (y0 + y1) / 2, x1 - x0 + 4, y1 - y0 + 4,
+                            0.0, 0.9))  # fmt: skip
+    page = np.asarray(sheet)
+    _, coded = cv2.imencode(".jpg", page, [cv2.IMWRITE_JPEG_QUALITY, 40])
+    picture = np.repeat(np.asarray(cv2.imdecode(coded, 0))[..., None], 3, 2)
+    ink = (250 - page.astype(np.float32)) / 230
+    assert not seen(picture, ink, boxes).any()
+
+
 def test_the_sky_above_a_dark_ground_is_no_light_shadow():
     """Lighter on one side of all letters, as where a line crosses a skyline."""
     ink, box = letters()
