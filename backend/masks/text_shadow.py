@@ -211,7 +211,8 @@ def fit(around: Around, way: np.ndarray) -> Fit:
     if best.strength > 0:
         enough = max(BRIGHTER, LIGHTER * rim / whole)
     else:
-        enough = EXPLAINED if best.share > ALL_AROUND * rim / whole else NEARER
+        distinct = best.share > ALL_AROUND * rim / whole
+        enough = EXPLAINED if distinct else max(NEARER, rim / whole)
     least = LEAST if around.slant(way) > DIAGONAL else STRONG
     return replace(best, clear=abs(best.strength) > least and best.share > enough)
 

@@ -124,7 +124,7 @@ def test_what_one_line_shows_surely_another_may_show_faintly():
     assert seen(picture, ink, [box, low])[around].mean() > 0.8
 
 
-@pytest.mark.parametrize(("size", "pitch"), [(22, 33), (30, 45)])
+@pytest.mark.parametrize(("size", "pitch"), [(16, 24), (22, 33), (30, 45)])
 def test_what_jpeg_leaves_around_letters_is_no_shadow(size: int, pitch: int):
     """A page of print at quality 40: many lines, whose blocks are darker on the same side."""
     rng = np.random.default_rng(1)
