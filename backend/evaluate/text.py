@@ -91,17 +91,13 @@ def composed(model: Any, folder: Path, args: argparse.Namespace) -> tuple[list[A
             "recall": np.mean([r["recall"] for r in some]),
             "worst": min(r["recall"] for r in some),
             "prec": np.mean([r["prec"] for r in some]),
-            "effects": mean([r["effects"] for r in some if r["effects"] is not None]),
+            "effects": tables.mean_row(some).get("effects"),
             "s": np.mean([r["s"] for r in some]),
         })  # fmt: skip
     columns = ["image", "style", "recall", "prec", "effects", "lines", "s"]
     tables.print_table("Composed adverts", rows, columns)
     tables.print_table("by style", summary)
     return rows, pages
-
-
-def mean(values: list[float]) -> float | None:
-    return float(np.mean(values)) if values else None
 
 
 def marked_effects(mask: np.ndarray, advert: data.Advert) -> float | None:

@@ -31,8 +31,8 @@ FEWEST = 6  # squares
 SURE = 4.2  # standard errors by which the squares of a line must agree
 LIKELY, TOGETHER, ALIKE = 2.2, 5.0, 0.85  # ... where a sure line of the picture has the same
 # direction, or several have it together; the cosine between their directions
-AXIS, SURER, HALF = 0.25, 7.0, 2.5  # ... straight below, within so many radians, where ledges and
-# plates run too: there each half must agree as well
+AXIS, SURER, HALF = 0.25, 7.0, 2.5  # ... straight below, within so many radians, where ledges,
+# plates and horizons run too: there each half must agree as well, and what differs along the line
 BELOW = 0.7  # ... sine of what counts as down in the picture
 EXPLAINED = 0.03  # least share of what the ground varies by that a dark shadow explains
 ALL_AROUND, NEARER = 1.25, 0.08  # ... where it explains less than so many times what the letters,
@@ -71,7 +71,8 @@ class Around:
 class Tendency:
     """`way`: unit vector (x, y of the picture) to where it is darker beside the strokes than on
     their other side; `votes`: standard errors of that; `even`: whether the halves of the line
-    agree in it; `aslant`: whether it goes neither along the line nor across it."""
+    agree in it, and its ground less what runs along it; `aslant`: whether it goes neither along
+    the line nor across it."""
 
     way: np.ndarray
     votes: float
@@ -159,12 +160,15 @@ def rest(values: np.ndarray, free: np.ndarray) -> np.ndarray:
 def tendency(around: Around) -> Tendency:
     """The slopes of the blurred strokes say on which side of a stroke a pixel lies. What is the
     same on both sides, such as a soft rim, adds up to nothing; the edge of a plate or a ledge,
-    which lies on one side of the line, moves one half of it only."""
+    which lies on one side of the line, moves one half of it only, and a horizon all letters
+    alike."""
     h, w = around.light.shape
     columns, rows = (max(1, round(side / (CELL * TALL))) for side in (w, h))
+    rows_mean = around.light.sum(1, keepdims=True) / (around.free.sum(1, keepdims=True) + 1e-3)
+    own = around.light - rows_mean * around.free  # without what runs along the line
     best = Tendency(np.array([0.0, 1.0]), 0.0, False, False)
     for soft in SOFT:
-        blurred = cv2.GaussianBlur(around.strokes, (0, 0), max(0.5, soft * TALL))
+        blurred = softened(around, soft)
         slopes = [around.free * cv2.Sobel(blurred, cv2.CV_32F, *which, scale=1 / 8)
                   for which in ((1, 0), (0, 1))]  # fmt: skip
 
@@ -184,7 +188,8 @@ def tendency(around: Around) -> Tendency:
         ys, xs = np.nonzero(heard)
         halves = (ys < ys.mean(), ys >= ys.mean(), xs < xs.mean(), xs >= xs.mean())
         if sure > best.votes:
-            even = all(agrees(votes[half] @ way) for half in halves)
+            lone = np.stack([sums(own * one)[heard] for one in slopes], 1) @ way
+            even = all(agrees(part) for part in (lone, *(votes[half] @ way for half in halves)))
             way = way @ around.axes
             best = Tendency(way, sure, even, around.slant(way) > math.sin(AXIS))
     return best
@@ -203,9 +208,10 @@ def fit(around: Around, way: np.ndarray) -> Fit:
     best, rim = Fit(way, 0.0, 0.0, 0.0, 0.0, False), 0.0
     whole = float((around.light**2).sum()) + 1e-6
     for soft in SOFT:
-        rim = max(rim, explained(around, cast(around, way, 0.0, soft))[0])
+        blurred = softened(around, soft)
+        rim = max(rim, explained(around, blurred)[0])
         for far in (sign * far for far in FAR for sign in (1, -1)):
-            much, by = explained(around, cast(around, way, far, soft))
+            much, by = explained(around, moved(around, blurred, way, far))
             if by * far < 0 and much / whole > best.share:
                 best = Fit(way, far, soft, by, much / whole, False)
     if best.strength > 0:
@@ -219,27 +225,36 @@ def fit(around: Around, way: np.ndarray) -> Fit:
 
 def like(around: Around, other: Fit) -> Fit:
     """The same shadow around another line; of no strength where the ground there is against it."""
-    _, by = explained(around, cast(around, other.way, other.far, other.soft))
+    _, by = explained(around, cast(around, other))
     return replace(other, strength=by if by * other.strength > 0 else 0.0, clear=False)
 
 
-def cast(around: Around, way: np.ndarray, far: float, soft: float) -> np.ndarray:
-    """h×w float32 in [0, 1]: the strokes moved and blurred, by heights of the line's box."""
-    blurred = cv2.GaussianBlur(around.strokes, (0, 0), max(0.5, soft * TALL))
+def cast(around: Around, found: Fit) -> np.ndarray:
+    """h×w float32 in [0, 1]: where a line's shadow falls."""
+    return moved(around, softened(around, found.soft), found.way, found.far)
+
+
+def softened(around: Around, soft: float) -> np.ndarray:
+    """h×w float32 in [0, 1]: the strokes blurred, by heights of the line's box."""
+    return cv2.GaussianBlur(around.strokes, (0, 0), max(0.5, soft * TALL))
+
+
+def moved(around: Around, blurred: np.ndarray, way: np.ndarray, far: float) -> np.ndarray:
+    """h×w float32, `far` heights of the line's box in a direction of the picture."""
     dx, dy = far * TALL * (around.axes @ way)
     return cv2.warpAffine(blurred, np.array([[1, 0, dx], [0, 1, dy]]), blurred.shape[::-1])
 
 
 def clearness(around: Around, found: Fit) -> np.ndarray:
     """h×w float32 in [0, 1]: how clear a line's shadow is."""
-    shade = cast(around, found.way, found.far, found.soft)
+    shade = cast(around, found)
     light = around.crop.rgb.astype(np.float32).mean(2) + DARKEST
     change = np.abs(np.expm1(np.clip(found.strength, -MOST, MOST) * shade)) * light
     return np.clip(change / CLEAR, 0, 1).astype(np.float32)
 
 
-def explained(around: Around, cast: np.ndarray) -> tuple[float, float]:
+def explained(around: Around, shade: np.ndarray) -> tuple[float, float]:
     """(sum of squares of the light that a shadow explains, its strength)."""
-    lone = rest(cast, around.free)
+    lone = rest(shade, around.free)
     both, power = float((around.light * lone).sum()), float((lone * lone).sum()) + 1e-6
     return both * both / power, both / power

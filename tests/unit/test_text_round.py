@@ -92,6 +92,8 @@ def test_a_line_that_is_known_already_is_left_alone():
     item = strokes.Strokes(crop, crop.hint * 0.9, crop.hint * 0, crop.hint * 0)
     seen = np.zeros((200, 800), bool)
     assert not text_round.marked(seen, item)
+    seen[60:140, 200:400] = True  # half of it
+    assert not text_round.marked(seen, item)
     seen[60:140, 200:600] = True
     assert text_round.marked(seen, item)
 

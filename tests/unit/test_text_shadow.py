@@ -144,13 +144,15 @@ def test_what_jpeg_leaves_around_letters_is_no_shadow(size: int, pitch: int):
     assert not seen(picture, ink, boxes).any()
 
 
-def test_the_sky_above_a_dark_ground_is_no_light_shadow():
-    """Lighter on one side of all letters, as where a line crosses a skyline."""
+@pytest.mark.parametrize("width", [6, 20, 60])
+@pytest.mark.parametrize("slope", [0.06, 0.3])
+def test_a_horizon_behind_the_letters_is_no_shadow(slope: float, width: float):
+    """Light above, dark below, through the middle of the line."""
     ink, box = letters()
-    base = ground(rough=14)
-    slope = np.add.outer(-np.arange(HIGH), np.arange(WIDE) * 0.3).astype(np.float32)
-    base *= np.clip(1 + (slope - slope[HIGH // 2, WIDE // 2]) / 160, 0.35, 1.5)[..., None]
-    assert seen(painted(base, ink, ink * 0), ink, [box]).mean() < 0.001
+    y, x = np.mgrid[:HIGH, :WIDE].astype(np.float32)
+    below = (y - HIGH / 2) - slope * (x - WIDE / 2)
+    base = ground(rough=3) * (0.85 - 0.45 * np.tanh(below / width))[..., None]
+    assert not seen(painted(base, ink, ink * 0), ink, [box]).any()
 
 
 def test_print_too_small_to_tell_and_no_lines_at_all():
