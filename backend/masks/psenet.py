@@ -113,13 +113,17 @@ class Detector:
         """H×W×3 uint8 RGB, looked at `scale` times its size → lines in its own pixels."""
         return self.lines(self.maps(rgb, scale, control), rgb.shape)
 
-    def lines(self, maps: np.ndarray, shape: tuple[int, ...]) -> list[Region]:
-        """What `maps` of a picture of that shape says → lines in the picture's pixels."""
+    def lines(
+        self, maps: np.ndarray, shape: tuple[int, ...], least_score: float | None = None
+    ) -> list[Region]:
+        """What `maps` of a picture of that shape says → lines in the picture's pixels, of the
+        detector's own least score or another."""
+        least_score = self._least_score if least_score is None else least_score
         sx, sy = shape[1] / maps.shape[2], shape[0] / maps.shape[1]
         # pixel centres: map pixel x covers image pixels x·s … (x+1)·s
         return [
             without(self._margin, r.scaled(sx, sy, sx / 2 - 0.5, sy / 2 - 0.5))
-            for r in regions_of_maps(maps, least_score=self._least_score)
+            for r in regions_of_maps(maps, least_score=least_score)
         ]
 
     def maps(self, rgb: np.ndarray, scale: float, control: Control) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from backend.masks import (
     psenet,
+    psenet_closer,
     strokes,
     text_accept,
     text_faint,
@@ -27,6 +29,8 @@ from backend.masks.text_scales import LineDetector, even, find_regions, hues, pa
 from backend.models.interfaces import Description, TextFound
 from backend.values import BadInput, Control, TextLine
 
+Closer = Callable[[np.ndarray, list[Region], Control], list[Region]]
+
 SAME = 0.5  # share of a box that a longer one of the same line covers
 ROUNDS = 3  # how often a line may be followed beyond the detector's box
 
@@ -36,20 +40,22 @@ class StrokeTextModel:
 
     def __init__(
         self, detector: LineDetector, finder: Any, description: Description,
-        second: psenet.Detector | None = None,
+        second: psenet.Detector | None = None, closer: Closer | None = None,
     ) -> None:
         """With a `second` detector, what both say is weighed (text_judge), and it is asked for what
-        the first overlooks; without one, score and strokes decide (text_accept)."""
+        the first overlooks; without one, score and strokes decide (text_accept). `closer` looks
+        again at the lines found."""
         self.description = description
         self._detector = detector
-        self.second = second
+        self.second, self._closer = second, closer
         self.finder = finder
         self._reader = cache(text_read.reader)
 
     def regions(self, rgb: np.ndarray, control: Control) -> list[Region]:
         """The detector's own lines, before the strokes are looked at."""
         check(rgb)
-        return find_regions(self._detector, rgb, control)
+        found = find_regions(self._detector, rgb, control)
+        return self._closer(rgb, found, control) if self._closer else found
 
     def find(self, rgb: np.ndarray, control: Control) -> TextFound:
         """H×W×3 uint8 RGB of any size → masks and lines; raises BadInput on other arrays."""
@@ -235,9 +241,10 @@ def load_psenet_builtin(
     entry: Any, files: dict[str, Path], device: str, control: Control
 ) -> Any:
     """The light PSENet trained here."""
-    net = psenet.load_light(next(iter(files.values())), device)
-    return StrokeTextModel(light(net, device), stroke_finder(device, control),
-                           Description(entry.name, device))
+    detector = light(psenet.load_light(next(iter(files.values())), device), device)
+    return StrokeTextModel(detector, stroke_finder(device, control),
+                           Description(entry.name, device),
+                           closer=partial(psenet_closer.closer, detector))
 
 
 def light(net: Any, device: str, least_score: float = 0.82) -> psenet.Detector:

@@ -21,6 +21,7 @@ from backend.values import Control
 
 AROUND = 0.5  # of a line's height: the stroke net is used to boxes so much higher and longer
 COVERED = 0.3  # share of a box from which it was not overlooked
+HIGHER = 2.5  # times as high: such a line covers no other one; see text_lines.merge
 LEAST_SCORE = 0.7  # of what PSENet sees; alone it takes surer lines only
 READ_SURELY = 0.85  # least certainty of its words; surer than where the detector sees it, too
 LARGE = 0.08  # of the picture's short side: a lattice so high is read as a letter now and then
@@ -64,10 +65,18 @@ def opinion(net: Detector, rgb: np.ndarray, control: Control) -> Opinion:
 
 
 def overlooked(seen: Opinion, known: Sequence[Region]) -> list[Region]:
-    """Lines that PSENet sees where no line is `known`."""
-    left = [r for r in seen.lines if all(overlap(r, k)[0] <= COVERED for k in known)]
+    """Lines that PSENet sees where no line is `known`, or one so high that small print may stand
+    in it: that of goods under a watermark."""
+    left = [r for r in seen.lines
+            if all(overlap(r, k)[0] <= COVERED or k.height > HIGHER * r.height for k in known)]
     return [replace(r, length=r.length + AROUND * r.height, height=r.height * (1 + AROUND))
             for r in left]
+
+
+def own_box(region: Region) -> Region:
+    """PSENet's box of an overlooked line: without what lies around, which confuses a reader."""
+    height = region.height / (1 + AROUND)
+    return replace(region, length=region.length - AROUND * height, height=height)
 
 
 def accepted(
@@ -77,7 +86,7 @@ def accepted(
     short side of the picture in px, `legible` tries to read a region with a least certainty."""
     likely = [x for x in items if strength(x) > LEGIBLE and not lattice(x.crop.region, short)]
     likely = sorted(likely, key=lambda x: -x.crop.region.score)[:MOST_READ]
-    return [x for x in likely if legible(x.crop.region, READ_SURELY)]
+    return [x for x in likely if legible(own_box(x.crop.region), READ_SURELY)]
 
 
 def lattice(region: Region, short: int) -> bool:

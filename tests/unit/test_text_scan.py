@@ -13,10 +13,6 @@ from backend.masks.text_read import Letter
 from backend.values import Control
 
 
-def dim(item: strokes.Strokes) -> bool:
-    return text_accept.strength(item) < 0.73
-
-
 def written(*lines: tuple[str, int, int, int]) -> np.ndarray:
     """Translucent grey (text, x, y, px) on a pattern of light and dark bars: H×W×3 uint8."""
     rng = np.random.default_rng(2)
@@ -97,7 +93,7 @@ def test_a_line_stays_where_what_would_replace_it_is_not_taken():
     faint, above = item(Region(300, 150, 200, 60, 0.0, 0.9, 4), 0.6), item(
         Region(300, 90, 200, 40, 0.0, 0.9), 0.9)
     high = item(Region(300, 130, 200, 110, 0.0, 0.9, 5), 0.8)  # reaches into the line above
-    assert text_accept.instead([faint, above], [high], dim) == [faint, above]
+    assert text_accept.instead([faint, above], [high], lambda x: x is faint) == [faint, above]
 
 
 def test_a_line_in_hues_replaces_a_part_that_was_seen_in_the_picture():

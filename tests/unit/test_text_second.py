@@ -26,7 +26,9 @@ class Maps(psenet.Detector):
         seen[:, 40:60, 20:70] = 0.9
         return seen
 
-    def lines(self, maps: np.ndarray, shape: tuple[int, ...]) -> list[Region]:
+    def lines(
+        self, maps: np.ndarray, shape: tuple[int, ...], least_score: float | None = None
+    ) -> list[Region]:
         return self.told
 
 
@@ -42,6 +44,27 @@ def test_only_what_is_not_known_is_overlooked_and_gets_room_around():
     (found,) = text_second.overlooked(seen, [known])
     assert (found.cx, found.cy) == (200, 150)
     assert (found.length, found.height) == (70, 30)
+
+
+def test_small_print_in_the_box_of_a_watermark_is_overlooked_all_the_same():
+    new = Region(150, 100, 60, 20, 0.0, 0.9)
+    seen = text_second.opinion(Maps(new), RGB, Control())
+    assert len(text_second.overlooked(seen, [Region(150, 100, 280, 120, 0.0, 0.9)])) == 1
+    assert not text_second.overlooked(seen, [Region(150, 100, 100, 30, 0.0, 0.9)])
+
+
+def test_the_overlooked_are_read_without_the_room_around_them():
+    own, asked = Region(200, 150, 60, 20, 0.3, 0.9), []
+
+    def legible(region: Region, least: float) -> bool:
+        asked.append(region)
+        return True
+
+    seen = text_second.opinion(Maps(own), RGB, Control())
+    (found,) = text_second.overlooked(seen, [])
+    (taken,) = text_second.accepted([item(found, 0.6)], 300, legible)
+    assert (taken.crop.region.length, taken.crop.region.height) == (70, 30)
+    assert (asked[0].length, asked[0].height) == pytest.approx((60, 20))
 
 
 def test_an_opinion_says_how_likely_a_region_is_text():
