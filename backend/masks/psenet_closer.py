@@ -1,5 +1,6 @@
-"""A closer look by the light PSENet at what it saw: lines that ran together as one are taken apart,
-and the signs around a dial, each too small and too unsure for a line, count together."""
+"""A closer look by the light PSENet at what it saw: a box in which a larger look shows several
+lower lines, columns or signs gives way to them, and the signs around a dial, each too small and
+too unsure for a line, count together."""
 
 from __future__ import annotations
 
@@ -47,8 +48,8 @@ def closer(
 
 
 def apart(lines: Sequence[Region], fine: Sequence[Region]) -> list[Region]:
-    """The lines, in place of some of them the lower ones that `fine` shows one above the other in
-    their boxes."""
+    """The lines, in place of some of them the lower ones, two or more, that `fine` shows in their
+    boxes."""
     result = []
     for line in lines:
         held = [r for r in fine if r.height < LOWER * line.height and overlap(r, line)[0] > INSIDE]
