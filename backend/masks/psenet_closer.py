@@ -24,8 +24,8 @@ SIGN, RIM, CLEAR = 0.4, 0.8, 0.1  # least probability at a sign's middle; where 
 # that; how far it rises above what lies around
 GROWN = 0.7  # px of the map on each side between such a rim and that of the sign
 LARGEST_SIGN = 60  # px of a look
-FAR, ALIKE = 4.5, 0.6  # sides between neighbours around a dial; logarithm of their sides' ratio
-FEWEST, WIDEST = 9, 100  # signs of a dial, degrees without one
+FAR, ALIKE = 6.5, 0.6  # sides between neighbours around a dial; logarithm of their sides' ratio
+FEWEST, WIDEST = 10, 100  # signs of a dial, degrees without one
 OFF, RADII = 0.3, (2.0, 12.0)  # how far from its circle a sign may lie, and radii, in sides
 TRIPLES = 300  # circles that are tried
 KNOWN = 0.2  # share of a sign in a line from which it is one of its letters
@@ -43,8 +43,7 @@ def closer(
         lines = apart(lines, likeliest(net.lines(maps, rgb.shape, LEAST_SCORE)))
         if n == 0:  # the larger look sees too much
             around = dials(signs(maps[KERNEL], rgb.shape))
-    new = [s for s in around if all(max(overlap(s, line)) < KNOWN for line in lines)]
-    return lines + (new if len(new) >= FEWEST else [])
+    return lines + [s for s in around if all(max(overlap(s, line)) < KNOWN for line in lines)]
 
 
 def apart(lines: Sequence[Region], fine: Sequence[Region]) -> list[Region]:
