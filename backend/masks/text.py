@@ -15,6 +15,7 @@ from backend.masks import (
     strokes,
     text_accept,
     text_faint,
+    text_hues,
     text_judge,
     text_read,
     text_round,
@@ -99,6 +100,8 @@ class StrokeTextModel:
                 lines = text_faint.lines_in(view, n, self._detector, control)
                 seen = self.finder.find(picture, lines, control)
                 items = text_accept.instead(items, seen, text_faint.faint if beside else None)
+        items = text_hues.clearer(items, lambda r: self.finder.find(picture, r, control),
+                                  lambda r: self._words(picture(r), r, control))
         if opinion:
             others = text_second.overlooked(opinion, [item.crop.region for item in items])
             found = self.finder.find(picture, others, control)
@@ -247,7 +250,7 @@ def load_psenet_builtin(
                            closer=partial(psenet_closer.closer, detector))
 
 
-def light(net: Any, device: str, least_score: float = 0.82) -> psenet.Detector:
+def light(net: Any, device: str, least_score: float = text_second.ALONE) -> psenet.Detector:
     """The light PSENet as a detector at the sizes it likes best."""
     from backend.networks.psenet import MARGIN
 

@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 
 from backend.masks import strokes, strokes_colour
-from backend.masks.text_lines import EVEN, Region
+from backend.masks.text_lines import EVEN, HUES, Region
 
 AROUND = 0.15  # heights around a box in which strokes count as in it
 BEYOND = 0.6  # the net's certainty from which strokes count beyond the ends of a box
 ODDS = 2.2  # the net learnt from crops in which much stands before letters: here more is letters
 FURTHER = 0.5  # heights that a line reaches beyond its box, from which it is looked at anew
 LIKELIEST = 0.7  # what the net's map is stretched to in a line
+IN_HUES = (1.0, 0.5)  # both in hues, where little stands before letters and colours say more
 FINEST = 110  # px, height of a line's box in the crop where its colours are looked at
 
 
@@ -89,15 +90,18 @@ def decided(rgb: np.ndarray, item: strokes.Strokes) -> Decided:
     """The line's strokes by its colours, in a crop as fine as the image up to FINEST px.
 
     The net may be unsure of faint letters as a whole; where in the box they are is what counts,
-    so its map is stretched first. In a view made of a line's own colours these say more.
+    so its map is stretched first. In hues and in a view made of a line's own colours these say
+    more.
     """
-    item = replace(item, text=ODDS * item.text / (1 + (ODDS - 1) * item.text))
+    view = item.crop.region.view
+    odds, likeliest = IN_HUES if view == HUES else (ODDS, LIKELIEST)
+    item = replace(item, text=odds * item.text / (1 + (odds - 1) * item.text))
     height = float(np.clip(item.crop.region.height, strokes.BOX, FINEST))
     fine = item.crop if height == strokes.BOX else strokes.cut(rgb, item.crop.region, height)
     strongest = float(np.quantile(item.text[item.crop.hint > 0], 0.95))
-    prior = item.text * (reach(item) * np.clip(LIKELIEST / max(strongest, 0.05), 0.8, 3.0))
+    prior = item.text * (reach(item) * np.clip(likeliest / max(strongest, 0.05), 0.8, 3.0))
     size = (fine.rgb.shape[1], fine.rgb.shape[0])
     prior = cv2.resize(prior, size, interpolation=cv2.INTER_LINEAR)
-    own = item.crop.region.view > EVEN
-    most = strokes_colour.MOST_OWN if own else strokes_colour.MOST
+    hued = view == HUES or view > EVEN
+    most = strokes_colour.MOST_OWN if hued else strokes_colour.MOST
     return Decided(fine, strokes_colour.decide(fine.rgb, np.clip(prior, 0, 1), most))

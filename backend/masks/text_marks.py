@@ -19,25 +19,28 @@ TINY, DENSE_LETTER = 24, 0.65  # px, height of lines whose letters are looked at
 BLOCK = 0.62  # ... from which the gaps between them are taken for the ground
 DISK = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-# From which height of a line, px: by what its strokes are widened, and how far from what is SURE
-# a stroke may reach, px. In small lines whole strokes are unsure, in large ones only their rims.
-KINDS = ((0, CROSS, math.inf), (50, CROSS, 5.5), (80, DISK, 8.5))
+# From which height of a line, px: by what its strokes are widened, how far from what is SURE a
+# stroke may reach, px, and from which chance of a letter a pixel beside a stroke is its soft edge.
+# In small lines whole strokes are unsure, in large ones only their rims; and the gaps between
+# small letters are so narrow that all of them would be marked.
+KINDS = ((0, CROSS, math.inf, 0.12), (50, CROSS, 5.5, 0.12), (80, DISK, 8.5, 0.02))
 
 
 def mask_of(
     rgb: np.ndarray, text: np.ndarray, effect: np.ndarray, boxes: list[Region]
 ) -> np.ndarray:
     """uint8 mask: shadows and glows, and the strokes with their hairlines a little wider than
-    seen, since their edges are soft: 2 px, 1 px in lines so small that their letters would run
+    seen where their edges are soft: by 2 px, 1 px in lines so small that their letters would run
     together."""
     solid = (text > STROKE).astype(np.uint8)
     solid |= text_hairlines.continued(rgb, solid, boxes)
     away = cv2.distanceTransform((text <= SURE).astype(np.uint8), cv2.DIST_L2, 5)
     kinds = kinds_of(boxes, text.shape)
     marked = np.zeros(text.shape, np.uint8)
-    for n, (_, shape, rim) in enumerate(KINDS):
-        some = (solid > 0) & (kinds == n) & (away <= rim)
-        marked = np.maximum(marked, cv2.dilate(some.astype(np.uint8), shape))
+    for n, (_, shape, rim, edge) in enumerate(KINDS):
+        some = ((solid > 0) & (kinds == n) & (away <= rim)).astype(np.uint8)
+        soft = np.where(text > edge, cv2.dilate(some, shape), 0)
+        marked = np.maximum(marked, np.maximum(some, soft).astype(np.uint8))
     for box in boxes:
         thin_out(marked, text, box, DENSE)
         if box.height < TINY:
@@ -50,7 +53,7 @@ def kinds_of(boxes: list[Region], shape: tuple[int, ...]) -> np.ndarray:
     """H×W uint8: which of the KINDS the smallest line at a pixel is of; beyond all, the last."""
     kinds = np.full(shape, len(KINDS) - 1, np.uint8)
     for box in sorted(boxes, key=lambda r: -r.height):
-        kind = max(n for n, (least, _, _) in enumerate(KINDS) if box.height >= least)
+        kind = max(n for n, (least, *_) in enumerate(KINDS) if box.height >= least)
         corners = box.corners(grow=0.3 * box.height).round().astype(np.int32)
         cv2.fillConvexPoly(kinds, corners, kind)
     return kinds

@@ -19,12 +19,13 @@ from backend.masks.text_lines import Region, overlap
 from backend.masks.text_scales import likeliest, of_all_sizes
 from backend.values import Control
 
-AROUND = 0.5  # of a line's height: the stroke net is used to boxes so much higher and longer
+AROUND = 0.3  # of a line's height: the stroke net is used to boxes so much higher and longer
 COVERED = 0.3  # share of a box from which it was not overlooked
 HIGHER = 2.5  # times as high: such a line covers no other one; see text_lines.merge
 LEAST_SCORE = 0.7  # of what PSENet sees; alone it takes surer lines only
 READ_SURELY = 0.85  # least certainty of its words; surer than where the detector sees it, too
-LARGE = 0.08  # of the picture's short side: a lattice so high is read as a letter now and then
+LARGE = 0.07  # of the picture's short side: a lattice so high is read as a letter now and then
+ALONE = 0.82  # ... unless PSENet is as sure as it must be of lines that it takes alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,4 +92,5 @@ def accepted(
 
 def lattice(region: Region, short: int) -> bool:
     """Whether a box for a single letter is so high that it may be a window or a fence."""
-    return region.length < SINGLE * region.height and region.height > LARGE * short
+    single = region.length < SINGLE * region.height
+    return single and region.height > LARGE * short and region.score < ALONE

@@ -12,9 +12,10 @@ GREY = np.full((160, 400, 3), 90, np.uint8)
 
 
 def marked(height: float) -> np.ndarray:
-    """A stroke that is seen for sure between rows 60 and 66, with rims of 4 px that are not; a
-    block of which nothing is sure."""
+    """A stroke that is seen for sure between rows 60 and 66, with rims of 4 px that are not and a
+    hint of it around; a block of which nothing is sure."""
     text = np.zeros(GREY.shape[:2], np.float32)
+    text[50:76, 60:200] = 0.2
     text[56:70, 60:200] = 0.4
     text[60:66, 60:200] = 0.9
     text[50:90, 260:330] = 0.45
@@ -36,6 +37,18 @@ def test_in_small_print_a_stroke_may_be_unsure_as_a_whole():
 
 def test_the_higher_a_line_the_wider_its_strokes_are_marked():
     assert marked(40)[:, 100].sum() == 16 and marked(90)[:, 100].sum() == 18
+
+
+@pytest.mark.parametrize("height", [30, 60, 90])
+def test_strokes_are_widened_over_their_soft_edges_not_over_clear_ground(height: float):
+    """Narrow gaps between letters stay open: on one side of a stroke its edge is soft."""
+    text = np.zeros(GREY.shape[:2], np.float32)
+    text[60:66, 60:200] = 0.9
+    text[66:72, 60:200] = 0.2
+    box = Region(200, 75, 300, height, 0.0, 0.9)
+    column = text_marks.mask_of(GREY, text, text * 0, [box])[:, 100] > 0
+    wide = 2 if height > 80 else 1
+    assert np.flatnonzero(column).tolist() == list(range(60, 66 + wide))
 
 
 def test_an_unsure_part_far_from_what_is_sure_is_left_out():
