@@ -103,9 +103,7 @@ class StrokeTextModel:
         items = text_hues.clearer(items, lambda r: self.finder.find(picture, r, control),
                                   lambda r: self._words(picture(r), r, control))
         if opinion:
-            others = text_second.overlooked(opinion, [item.crop.region for item in items])
-            found = self.finder.find(picture, others, control)
-            items += text_second.accepted(found, short, legible)
+            items += self._overlooked(rgb, opinion, items, legible, control)
         for n in range(ROUNDS):
             going_on = []
             for item in items:
@@ -142,6 +140,22 @@ class StrokeTextModel:
         lines = reading_order(merge([box for box, _, _ in done]))
         lines += [box for ring in rounds for box in ring.boxes]
         return TextFound(np.maximum(text, effect), mask, tuple(line_of(r) for r in lines))
+
+    def _overlooked(
+        self, rgb: np.ndarray, opinion: text_second.Opinion, items: list[strokes.Strokes],
+        legible: Callable[[Region, float], bool], control: Control,
+    ) -> list[strokes.Strokes]:
+        """What the second detector sees beside the `items`, and in what nobody can read when it
+        looks nearer."""
+        assert self.second
+        known = [item.crop.region for item in items]
+        seen = self.finder.find(lambda region: rgb, text_second.overlooked(opinion, known), control)
+        taken = text_second.accepted(seen, min(rgb.shape[:2]), legible)
+        known += [x.crop.region for x in taken]
+        left = [x.crop.region for x in seen if x not in taken]
+        near = text_second.nearer(self.second, rgb, left, known, control)
+        found = self.finder.find(lambda region: rgb, near, control)
+        return taken + text_second.accepted(found, min(rgb.shape[:2]), legible)
 
     def judge(
         self, rgb: np.ndarray, opinion: text_second.Opinion | None, control: Control

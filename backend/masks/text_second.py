@@ -26,6 +26,9 @@ LEAST_SCORE = 0.7  # of what PSENet sees; alone it takes surer lines only
 READ_SURELY = 0.85  # least certainty of its words; surer than where the detector sees it, too
 LARGE = 0.07  # of the picture's short side: a lattice so high is read as a letter now and then
 ALONE = 0.82  # ... unless PSENet is as sure as it must be of lines that it takes alone
+NEAR, MARGIN, LONGEST = 60, 0.6, 480  # px, what a box is enlarged to for a look at it alone; in
+# its heights, what is seen around it; px, most of all that
+WITHIN = 0.6  # share of a line in the box in which it was looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +71,38 @@ def opinion(net: Detector, rgb: np.ndarray, control: Control) -> Opinion:
 def overlooked(seen: Opinion, known: Sequence[Region]) -> list[Region]:
     """Lines that PSENet sees where no line is `known`, or one so high that small print may stand
     in it: that of goods under a watermark."""
-    left = [r for r in seen.lines
-            if all(overlap(r, k)[0] <= COVERED or k.height > HIGHER * r.height for k in known)]
-    return [replace(r, length=r.length + AROUND * r.height, height=r.height * (1 + AROUND))
-            for r in left]
+    return [roomy(r) for r in seen.lines if is_new(r, known)]
+
+
+def is_new(region: Region, known: Sequence[Region]) -> bool:
+    return all(overlap(region, k)[0] <= COVERED or k.height > HIGHER * region.height for k in known)
+
+
+def roomy(region: Region) -> Region:
+    """PSENet's box with the room around that the stroke net is used to."""
+    room = AROUND * region.height
+    return replace(region, length=region.length + room, height=region.height + room)
+
+
+def nearer(
+    net: Detector, rgb: np.ndarray, boxes: Sequence[Region], known: Sequence[Region],
+    control: Control,
+) -> list[Region]:
+    """Lines that show in the overlooked boxes when each is enlarged and looked at alone: small
+    print of several lines is seen as one from afar. Nothing where a line is `known`."""
+    found: list[Region] = []
+    for box in sorted(boxes, key=lambda r: -r.score)[:MOST_READ]:
+        own = own_box(box)
+        corners = own.corners(grow=MARGIN * own.height + 4)
+        x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, None)
+        x1, y1 = np.ceil(corners.max(0)).astype(int)
+        part = np.ascontiguousarray(rgb[y0:y1, x0:x1])
+        scale = min(float(np.clip(NEAR / own.height, 1, 4)), LONGEST / max(1, *part.shape[:2]))
+        if 0 in part.shape:
+            continue
+        lines = [r.scaled(1, 1, x0, y0) for r in net.find(part, scale, control)]
+        found += [r for r in lines if overlap(r, own)[0] > WITHIN and is_new(r, [*known, *found])]
+    return [roomy(r) for r in found]
 
 
 def own_box(region: Region) -> Region:

@@ -90,6 +90,43 @@ def test_a_line_with_strokes_must_be_read_and_be_no_lattice(
     assert bool(found) == taken
 
 
+class Near(Maps):
+    """A PSENet that sees two lines, one above the other, in a part of a picture of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks: list[tuple[tuple[int, ...], float]] = []
+
+    def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
+        self.looks.append((rgb.shape, scale))
+        h, w = rgb.shape[:2]
+        return [Region(w / 2, h / 2 + dy, 16, 8, 0.0, 0.9) for dy in (-5, 5)] + [
+            Region(w / 2, 2, 16, 4, 0.0, 0.9)]
+
+
+def test_small_print_of_several_lines_is_looked_at_alone_and_enlarged():
+    net, own = Near(), Region(120, 90, 20, 18, 0.0, 0.9)
+    high = Region(150, 100, 280, 120, 0.0, 0.9)
+    lines = text_second.nearer(net, RGB, [text_second.roomy(own)], [high], Control())
+    assert [(round(r.cx), round(r.cy)) for r in lines] == [(120, 85), (120, 95)]
+    assert [r.height for r in lines] == pytest.approx([8 * (1 + text_second.AROUND)] * 2)
+    ((shape, scale),) = net.looks
+    assert shape[0] < 60 and scale == pytest.approx(text_second.NEAR / 18)
+    known = [Region(120, 85, 20, 9, 0.0, 0.9)]
+    assert len(text_second.nearer(net, RGB, [text_second.roomy(own)], known, Control())) == 1
+
+
+def test_no_more_than_some_are_looked_at_alone_and_none_outside_the_picture():
+    net = Near()
+    boxes = [Region(30 + 25 * n, 90, 20, 18, 0.0, n / 10) for n in range(10)]
+    text_second.nearer(net, RGB, boxes, [], Control())
+    assert len(net.looks) == text_second.MOST_READ
+    assert not text_second.nearer(net, RGB, [Region(900, 900, 20, 18, 0.0)], [], Control())
+    large = Region(150, 100, 280, 160, 0.0, 0.9)
+    text_second.nearer(net, np.zeros((900, 900, 3), np.uint8), [large], [], Control())
+    assert net.looks[-1][1] == 1.0  # never larger than the print needs
+
+
 def test_no_more_than_some_are_read():
     asked = []
 
@@ -125,6 +162,20 @@ class Blind:
 
     def find(self, rgb: np.ndarray, scale: float, control: Control) -> list[Region]:
         return []
+
+
+def test_goods_with_two_lines_of_dim_print_are_read_line_by_line():
+    """Real nets: what PSENet sees as one box from afar."""
+    sheet = Image.new("RGB", (600, 600), (250, 250, 250))
+    draw = ImageDraw.Draw(sheet)
+    draw.rectangle((200, 200, 330, 330), (38, 38, 36))
+    for row, words in enumerate(("210", "K6")):
+        draw.text((230, 240 + 10 * row), words, (70, 70, 66), ImageFont.load_default(10))
+    noise = np.random.default_rng(0).normal(0, 2, (600, 600, 3))
+    goods = np.clip(np.asarray(sheet) + noise, 0, 255).astype(np.uint8)
+    mask = ModelStore("cpu").get("text", None, Control()).find(goods, Control()).mask > 0
+    for row in range(2):
+        assert 0.15 < mask[242 + 10 * row : 252 + 10 * row, 230:242].mean() < 0.85
 
 
 def test_the_default_model_asks_psenet_and_the_recogniser(monkeypatch: pytest.MonkeyPatch):
