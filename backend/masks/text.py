@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,7 @@ class StrokeTextModel:
             strokes.paste(effect, item.effect * reach(item), item.crop)
         boxes = [box for box, _, _ in done]
         np.maximum(effect, text_shadow.of_lines(rgb, text, boxes, control), out=effect)
+        self._outlined(text, done, look, control)
         rounds = text_round.find(rgb, text, passes.rounds, self._detector, self.finder,
                                  self._words, control)  # fmt: skip
         for ring in rounds:
@@ -140,6 +142,18 @@ class StrokeTextModel:
         lines = reading_order(merge([box for box, _, _ in done]))
         lines += [box for ring in rounds for box in ring.boxes]
         return TextFound(np.maximum(text, effect), mask, tuple(line_of(r) for r in lines))
+
+    def _outlined(
+        self, text: np.ndarray, done: list[tuple[Region, strokes.Strokes, Decided]], look: Look,
+        control: Control,
+    ) -> None:
+        """Adds to `text` what the picture shows closely around letters that were seen in hues."""
+        for _, item, hued in done:
+            region = replace(item.crop.region, view=0)
+            if item.crop.region.view == HUES and len(strokes.split(region)) == 1:
+                (plain,) = self.finder.find(look.picture, [region], control)
+                both = text_hues.outlined(hued, decided(look.picture(region), plain))
+                strokes.paste(text, both.text, both.crop)
 
     def _overlooked(
         self, rgb: np.ndarray, opinion: text_second.Opinion, items: list[strokes.Strokes],

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
 from backend.masks.strokes import Strokes, split
+from backend.masks.text_decide import Decided
 from backend.masks.text_lines import HUES, Region
 from backend.masks.text_read import READ
 
 LARGE = 50  # px, height of lines that are looked at: smaller ones lie on one thing, not across
 UNCLEAR, CRISPER = 0.75, 0.05  # crispness up to which a line is looked at, and what hues must add
+OUTLINE = 0.03  # of a line's height: how far from letters their outline is looked for
 
 Find = Callable[[list[Region]], list[Strokes]]
 Words = Callable[[Region], tuple[str, float]]
@@ -49,3 +52,12 @@ def as_legible(plain: Strokes, hued: Strokes, words: Words) -> bool:
     if sure < READ or sum(c.isalnum() for c in said) < 2:
         return False
     return sure >= words(plain.crop.region)[1]
+
+
+def outlined(hued: Decided, plain: Decided) -> Decided:
+    """The letters that the hues of a line show with what the picture shows of them closely around:
+    a grey outline has no hue. Both are decisions on one crop."""
+    reach = round(OUTLINE * hued.crop.region.height * hued.crop.scale)
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    near = cv2.dilate(hued.text, disk)
+    return replace(hued, text=np.maximum(hued.text, np.minimum(near, plain.text)))

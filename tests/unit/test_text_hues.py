@@ -96,7 +96,7 @@ def watermarked(
 
 
 @pytest.mark.parametrize(("word", "size", "bold", "alpha", "dark", "near"), [
-    ("SAMPLE", 130, 3, 0.35, (28, 27, 27), 0.95),  # without the hues 0.90 lies near a letter
+    ("SAMPLE", 130, 3, 0.35, (28, 27, 27), 0.93),  # without the hues 0.90 lies near a letter
     ("Photo", 160, 7, 0.22, (70, 60, 50), 0.85),  # ... and 0.36 of the letters is found
 ])
 def test_a_tinted_watermark_goes_and_dark_goods_under_it_stay(
@@ -115,3 +115,17 @@ def test_in_hues_the_map_is_not_taken_for_more_than_it_says():
     inside = np.s_[40:60, 80:300]
     seen = [text_decide.decided(RGB, x).text[inside].mean() for x in (plain, hued)]
     assert seen[0] > 0.6 and seen[1] < 0.55
+
+
+def test_a_grey_outline_is_taken_from_the_picture_and_nothing_further_off():
+    region = replace(LINE, view=HUES)
+    hued = text_decide.decided(RGB, item(region, 0.9))
+    h, w = hued.text.shape
+    letter, outline, goods = (np.zeros((h, w), np.float32) for _ in range(3))
+    letter[40:60, 200:210] = 0.9
+    outline[39:61, 199:211] = 0.8
+    goods[:, 211:300] = 0.8
+    both = text_hues.outlined(replace(hued, text=letter),
+                              replace(hued, text=np.maximum(outline, goods))).text
+    assert (both[40:60, 200:210] == np.float32(0.9)).all() and both[39, 205] == np.float32(0.8)
+    assert not both[:, 216:].any() and not both[30].any()
