@@ -25,6 +25,10 @@ CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 # small letters are so narrow that all of them would be marked.
 KINDS = ((0, CROSS, math.inf, 0.12), (50, CROSS, 5.5, 0.12), (80, DISK, 8.5, 0.02))
 
+CLOSE, GROUND, ENOUGH = 15, 0.05, 0.02  # px in which colours are compared; chance of a letter up to
+# which a pixel is ground, least share of such pixels
+UNLIKE, SHARE = 30, 0.4  # levels, and share of the way to the letters' colour, off the ground's
+
 
 def mask_of(
     rgb: np.ndarray, text: np.ndarray, effect: np.ndarray, boxes: list[Region]
@@ -37,16 +41,48 @@ def mask_of(
     away = cv2.distanceTransform((text <= SURE).astype(np.uint8), cv2.DIST_L2, 5)
     kinds = kinds_of(boxes, text.shape)
     marked = np.zeros(text.shape, np.uint8)
+    unlike = unlike_ground(rgb, text, solid, boxes)
     for n, (_, shape, rim, edge) in enumerate(KINDS):
         some = ((solid > 0) & (kinds == n) & (away <= rim)).astype(np.uint8)
-        soft = np.where(text > edge, cv2.dilate(some, shape), 0)
+        soft = np.where((text > edge) | unlike, cv2.dilate(some, shape), 0)
         marked = np.maximum(marked, np.maximum(some, soft).astype(np.uint8))
     for box in boxes:
         thin_out(marked, text, box, DENSE)
         if box.height < TINY:
             for letter in cells(box):
                 thin_out(marked, text, letter, DENSE_LETTER)
-    return np.where((marked > 0) | (effect > EFFECT), np.uint8(255), np.uint8(0))
+    shadows = cv2.dilate((effect > EFFECT).astype(np.uint8), CROSS)  # their edges are soft, too
+    return np.where((marked > 0) | (shadows > 0), np.uint8(255), np.uint8(0))
+
+
+def unlike_ground(
+    rgb: np.ndarray, text: np.ndarray, solid: np.ndarray, boxes: list[Region]
+) -> np.ndarray:
+    """H×W bool: what in and around the boxes has a colour that stands out from that of the ground
+    close by, and nearly as much as the strokes: their edges and rests of their shadows."""
+    height, width = text.shape
+    away = cv2.dilate(solid, np.ones((5, 5), np.uint8)) == 0
+    found = np.zeros(text.shape, bool)
+    for box in boxes:
+        corners = box.corners(grow=0.3 * box.height + CLOSE)
+        x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [width, height])
+        x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, [width, height])
+        part = np.s_[y0:y1, x0:x1]
+        if 0 in text[part].shape:
+            continue
+        colours = rgb[part].astype(np.float32)
+        ground, near = mean_close(colours, ((text[part] < GROUND) & away[part]).astype(np.float32))
+        letters, _ = mean_close(colours, np.where(solid[part] > 0, text[part], np.float32(0)))
+        off, own = (np.abs(colours - mean).max(2) for mean in (ground, letters))
+        found[part] |= (near > ENOUGH) & (off > UNLIKE) & (off > SHARE * (off + own))
+    return found
+
+
+def mean_close(colours: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The weighed mean of h×w×3 float32 colours in CLOSE px, and the mean h×w weight there."""
+    window = (CLOSE, CLOSE)
+    mass = cv2.blur(weight, window)
+    return cv2.blur(colours * weight[..., None], window) / np.maximum(mass, 1e-4)[..., None], mass
 
 
 def kinds_of(boxes: list[Region], shape: tuple[int, ...]) -> np.ndarray:

@@ -51,6 +51,19 @@ def test_strokes_are_widened_over_their_soft_edges_not_over_clear_ground(height:
     assert np.flatnonzero(column).tolist() == list(range(60, 66 + wide))
 
 
+@pytest.mark.parametrize(("level", "marked"), [(90, False), (110, False), (160, True)])
+def test_what_the_net_overlooks_beside_a_stroke_is_marked_where_its_colour_says_so(
+    level: int, marked: bool
+):
+    """The last row of a shadow on a grey plate, below white letters."""
+    text, rgb = np.zeros(GREY.shape[:2], np.float32), GREY.copy()
+    text[60:66, 60:200] = 0.9
+    rgb[60:66, 60:200] = 220
+    rgb[66, 60:200] = level
+    mask = text_marks.mask_of(rgb, text, text * 0, [Region(200, 75, 300, 40, 0.0, 0.9)]) > 0
+    assert mask[66, 70:190].all() == marked and not mask[67].any() and not mask[59].any()
+
+
 def test_an_unsure_part_far_from_what_is_sure_is_left_out():
     text = np.zeros(GREY.shape[:2], np.float32)
     text[60:66, 60:100] = 0.9
