@@ -169,7 +169,8 @@ class StrokeTextModel:
         left = [x.crop.region for x in seen if x not in taken]
         near = text_second.nearer(self.second, rgb, left, known, control)
         found = self.finder.find(lambda region: rgb, near, control)
-        return taken + text_second.accepted(found, min(rgb.shape[:2]), legible)
+        return taken + text_second.accepted(
+            found, min(rgb.shape[:2]), legible, text_second.READ_NEAR)
 
     def judge(
         self, rgb: np.ndarray, opinion: text_second.Opinion | None, control: Control

@@ -24,6 +24,8 @@ COVERED = 0.3  # share of a box from which it was not overlooked
 HIGHER = 2.5  # times as high: such a line covers no other one; see text_lines.merge
 LEAST_SCORE = 0.7  # of what PSENet sees; alone it takes surer lines only
 READ_SURELY = 0.85  # least certainty of its words; surer than where the detector sees it, too
+READ_NEAR = 0.89  # ... of what was looked at alone: no single letter is read so surely, see
+# text_read.ALONE, and a pupil or a rivet is no word
 LARGE = 0.07  # of the picture's short side: a lattice so high is read as a letter now and then
 ALONE = 0.82  # ... unless PSENet is as sure as it must be of lines that it takes alone
 NEAR, MARGIN, LONGEST = 60, 0.6, 480  # px, what a box is enlarged to for a look at it alone; in
@@ -112,13 +114,14 @@ def own_box(region: Region) -> Region:
 
 
 def accepted(
-    items: Sequence[Strokes], short: int, legible: Callable[[Region, float], bool]
+    items: Sequence[Strokes], short: int, legible: Callable[[Region, float], bool],
+    least: float = READ_SURELY,
 ) -> list[Strokes]:
     """The overlooked that have strokes and can be read, of the MOST_READ surest; `short` is the
-    short side of the picture in px, `legible` tries to read a region with a least certainty."""
+    short side of the picture in px, `legible` tries to read a region with a `least` certainty."""
     likely = [x for x in items if strength(x) > LEGIBLE and not lattice(x.crop.region, short)]
     likely = sorted(likely, key=lambda x: -x.crop.region.score)[:MOST_READ]
-    return [x for x in likely if legible(own_box(x.crop.region), READ_SURELY)]
+    return [x for x in likely if legible(own_box(x.crop.region), least)]
 
 
 def lattice(region: Region, short: int) -> bool:

@@ -116,6 +116,21 @@ def test_small_print_of_several_lines_is_looked_at_alone_and_enlarged():
     assert len(text_second.nearer(net, RGB, [text_second.roomy(own)], known, Control())) == 1
 
 
+def test_what_is_looked_at_alone_must_be_a_word():
+    from backend.masks import text_read
+
+    assert text_second.READ_NEAR + text_read.ALONE > 1
+    asked = []
+
+    def legible(region: Region, least: float) -> bool:
+        asked.append(least)
+        return least < 0.9
+
+    line = item(Region(150, 100, 80, 24, 0.0, 0.9), 0.6)
+    assert text_second.accepted([line], 200, legible, text_second.READ_NEAR) == [line]
+    assert asked == [text_second.READ_NEAR]
+
+
 def test_no_more_than_some_are_looked_at_alone_and_none_outside_the_picture():
     net = Near()
     boxes = [Region(30 + 25 * n, 90, 20, 18, 0.0, n / 10) for n in range(10)]
