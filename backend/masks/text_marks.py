@@ -60,14 +60,10 @@ def unlike_ground(
 ) -> np.ndarray:
     """H×W bool: what in and around the boxes has a colour that stands out from that of the ground
     close by, and nearly as much as the strokes: their edges and rests of their shadows."""
-    height, width = text.shape
     away = cv2.dilate(solid, np.ones((5, 5), np.uint8)) == 0
     found = np.zeros(text.shape, bool)
     for box in boxes:
-        corners = box.corners(grow=0.3 * box.height + CLOSE)
-        x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [width, height])
-        x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, [width, height])
-        part = np.s_[y0:y1, x0:x1]
+        part = part_around(box.corners(grow=0.3 * box.height + CLOSE), text.shape)
         if 0 in text[part].shape:
             continue
         colours = rgb[part].astype(np.float32)
@@ -111,12 +107,19 @@ def closed(
 def place_of(box: Region, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], np.ndarray]:
     """The upright part of an H×W picture around a box, and which of its pixels lie in the box."""
     corners = box.corners()
+    rows, columns = part_around(corners, shape)
+    inside = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
+    if inside.size:
+        moved = corners - (columns.start, rows.start)
+        cv2.fillConvexPoly(inside, moved.round().astype(np.int32), 1)
+    return (rows, columns), inside > 0
+
+
+def part_around(corners: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """The upright part of an H×W picture that holds the N×2 corners."""
     x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [shape[1], shape[0]])
     x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, [shape[1], shape[0]])
-    inside = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    if inside.size:
-        cv2.fillConvexPoly(inside, (corners - (x0, y0)).round().astype(np.int32), 1)
-    return np.s_[y0:y1, x0:x1], inside > 0
+    return slice(int(y0), int(y1)), slice(int(x0), int(x1))
 
 
 def cells(box: Region) -> list[Region]:

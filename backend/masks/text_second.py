@@ -77,6 +77,7 @@ def overlooked(seen: Opinion, known: Sequence[Region]) -> list[Region]:
 
 
 def is_new(region: Region, known: Sequence[Region]) -> bool:
+    """Whether no known line covers a region, those left out that are much higher."""
     return all(overlap(region, k)[0] <= COVERED or k.height > HIGHER * region.height for k in known)
 
 
@@ -99,9 +100,9 @@ def nearer(
         x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, None)
         x1, y1 = np.ceil(corners.max(0)).astype(int)
         part = np.ascontiguousarray(rgb[y0:y1, x0:x1])
-        scale = min(float(np.clip(NEAR / own.height, 1, 4)), LONGEST / max(1, *part.shape[:2]))
         if 0 in part.shape:
             continue
+        scale = min(float(np.clip(NEAR / own.height, 1, 4)), LONGEST / max(part.shape[:2]))
         lines = [r.scaled(1, 1, x0, y0) for r in net.find(part, scale, control)]
         found += [r for r in lines if overlap(r, own)[0] > WITHIN and is_new(r, [*known, *found])]
     return [roomy(r) for r in found]

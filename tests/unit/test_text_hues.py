@@ -110,6 +110,24 @@ def test_a_tinted_watermark_goes_and_dark_goods_under_it_stay(
     assert around[mask].mean() > near
 
 
+def test_what_the_picture_shows_around_letters_in_hues_is_marked_too(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Real nets: an outline beside the letters reaches the mask."""
+    picture, letters = watermarked("SAMPLE", 130, 3, 0.35, (28, 27, 27))
+    model = ModelStore("cpu").get("text", None, Control())
+    calls = []
+
+    def everything(hued: text_decide.Decided, plain: text_decide.Decided) -> text_decide.Decided:
+        calls.append(plain.crop.region.view)
+        return replace(hued, text=np.ones_like(hued.text))
+
+    monkeypatch.setattr(text_hues, "outlined", everything)
+    mask = model.find(picture, Control()).mask > 0
+    assert calls and set(calls) == {0}
+    assert mask[letters].all() and mask.mean() > 0.3
+
+
 def test_in_hues_the_map_is_not_taken_for_more_than_it_says():
     plain, hued = item(LINE, 0.5), item(replace(LINE, view=HUES), 0.5)
     inside = np.s_[40:60, 80:300]

@@ -64,6 +64,13 @@ def test_what_the_net_overlooks_beside_a_stroke_is_marked_where_its_colour_says_
     assert mask[66, 70:190].all() == marked and not mask[67].any() and not mask[59].any()
 
 
+def test_a_shadow_is_marked_a_pixel_wider_than_it_is_seen():
+    effect = np.zeros(GREY.shape[:2], np.float32)
+    effect[60:66, 60:200] = 0.9
+    mask = text_marks.mask_of(GREY, effect * 0, effect, [Region(200, 75, 300, 40, 0.0, 0.9)]) > 0
+    assert np.flatnonzero(mask[:, 100]).tolist() == list(range(59, 67))
+
+
 def test_an_unsure_part_far_from_what_is_sure_is_left_out():
     text = np.zeros(GREY.shape[:2], np.float32)
     text[60:66, 60:100] = 0.9

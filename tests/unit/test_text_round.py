@@ -117,7 +117,8 @@ def small_badge(words: str, size: int, side: int) -> tuple[np.ndarray, np.ndarra
 def test_small_words_around_a_badge_are_found(
     words: str, size: int, side: int, monkeypatch: pytest.MonkeyPatch
 ):
-    """The default model, real nets: without the strip a part of the letters stays."""
+    """The default model, real nets: without the strip, and the look at parts of the circle alone
+    (text_second.nearer), two fifths of the letters stay."""
     from backend.masks import text
     from backend.models.store import ModelStore
 
@@ -129,5 +130,6 @@ def test_small_words_around_a_badge_are_found(
     assert (found.mask[~near] > 0).mean() < 0.01
     assert all(line.polygon.shape == (4, 2) for line in found.lines)
     monkeypatch.setattr(text.text_round, "circles", lambda rgb: [])
+    monkeypatch.setattr(text.text_second, "nearer", lambda *args: [])
     straight = model.find(picture, Control())
-    assert straight.mask[letters].astype(bool).mean() < 0.9
+    assert straight.mask[letters].astype(bool).mean() < 0.65
