@@ -35,6 +35,8 @@ Closer = Callable[[np.ndarray, list[Region], Control], list[Region]]
 
 SAME = 0.5  # share of a box that a longer one of the same line covers
 ROUNDS = 3  # how often a line may be followed beyond the detector's box
+READABLE = 0.7  # least certainty of what a faint line says, beside which others are read: windows
+# and arches in rows are read as a line, too
 
 
 class StrokeTextModel:
@@ -191,14 +193,15 @@ class StrokeTextModel:
         self, rgb: np.ndarray, done: list[tuple[Region, strokes.Strokes, Decided]], look: Look,
         most: int, control: Control,
     ) -> list[strokes.Strokes]:
-        """What only the recogniser sees above and below `most` faint lines."""
+        """What only the recogniser sees above and below `most` faint lines that can be read."""
         faint = [(text_accept.strength(x), box) for box, x, _ in done if text_faint.faint(x)]
         reader = self._reader() if faint and most else None
         if reader is None:
             return []
         faint = [(sure, box) for sure, box in faint
                  if not any(part_of(box, other) for _, other in faint)]
-        known = [box for _, box in sorted(faint, key=lambda x: -x[0])[:most]]
+        known = [box for _, box in sorted(faint, key=lambda x: -x[0])[:most]
+                 if self._words(rgb, box, control)[1] >= READABLE]
         near = [box for box, _, _ in done]
         found = []
         for read in text_scan.lines(rgb, known, near, reader, control):

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from backend.masks import strokes, text_accept, text_read, text_scan
+from backend.masks import strokes, text_accept, text_decide, text_read, text_scan
+from backend.masks.text import Look
 from backend.masks.text_lines import HUES, Region, merge, overlap
 from backend.masks.text_read import Letter
+from backend.models.store import ModelStore
 from backend.values import Control
 
 
@@ -40,6 +42,23 @@ def test_a_line_below_a_faint_one_is_read_and_a_pattern_is_not(reader: text_read
     assert "Sunday" in found.words and min(overlap(found.region, words)) > 0.5
     empty = written(("Summer market", 70, 95, 64))
     assert text_scan.lines(empty, [known], [known], reader, Control()) == []
+
+
+def test_beside_what_nobody_can_read_no_line_is_looked_for(monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("rapidocr")
+    model = ModelStore("cpu").get("text", "text-ppocr", Control())
+    monkeypatch.setattr("backend.masks.text_faint.faint", lambda item: True)
+    known = Region(300, 125, 480, 70, 0.0, 0.9)
+
+    def beside(*lines: tuple[str, int, int, int]) -> int:
+        rgb = written(*lines)
+        (item,) = model.finder.find(lambda _: rgb, [known], Control())
+        done = [(known, item, text_decide.decided(rgb, item))]
+        return len(model._read_beside(rgb, done, Look(rgb), 2, Control()))
+
+    below = ("From Sunday", 70, 200, 56)
+    assert beside(("Summer market", 70, 95, 64), below) == 1
+    assert beside(below) == 0  # the box above holds the pattern alone, as a row of windows
 
 
 def test_the_line_itself_is_not_read_a_second_time(reader: text_read.Reader):
