@@ -16,14 +16,18 @@ from backend.values import Control
 STROKE, SURE, EFFECT = 0.3, 0.5, 0.5  # thresholds of the mask
 DENSE = 0.75  # share of a box from which strokes count as a block
 TINY, DENSE_LETTER = 24, 0.65  # px, height of lines whose letters are looked at one by one for it
+FULL, BROAD, LEAST = 0.85, 0.5, 5  # share of its own rectangle from which such a letter is a block,
+# if one side of that is at least so much of the other (an l is no block), px, and both so long
 BLOCK = 0.62  # ... from which the gaps between them are taken for the ground
 DISK = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 # From which height of a line, px: by what its strokes are widened, how far from what is SURE a
 # stroke may reach, px, and from which chance of a letter a pixel beside a stroke is its soft edge.
 # In small lines whole strokes are unsure, in large ones only their rims; and the gaps between
-# small letters are so narrow that all of them would be marked.
-KINDS = ((0, CROSS, math.inf, 0.12), (50, CROSS, 5.5, 0.12), (80, DISK, 8.5, 0.02))
+# small letters are so narrow that all of them would be marked. In the smallest print a soft edge is
+# as wide as half a gap.
+KINDS = ((0, CROSS, math.inf, 0.2), (16, CROSS, math.inf, 0.12), (50, CROSS, 5.5, 0.12),
+         (80, DISK, 8.5, 0.02))  # fmt: skip
 
 CLOSE, GROUND, ENOUGH = 15, 0.05, 0.02  # px in which colours are compared; chance of a letter up to
 # which a pixel is ground, least share of such pixels
@@ -51,6 +55,8 @@ def mask_of(
         if box.height < TINY:
             for letter in cells(box):
                 thin_out(marked, text, letter, DENSE_LETTER)
+            for letter in blocks(marked, box):
+                thin_out(marked, text, letter, DENSE)
     shadows = cv2.dilate((effect > EFFECT).astype(np.uint8), CROSS)  # their edges are soft, too
     return np.where((marked > 0) | (shadows > 0), np.uint8(255), np.uint8(0))
 
@@ -129,6 +135,20 @@ def cells(box: Region) -> list[Region]:
     steps = [((i + 0.5) / n - 0.5) * box.length for i in range(n)]
     return [replace(box, cx=float(box.cx + along[0] * t), cy=float(box.cy + along[1] * t),
                     length=box.length / n) for t in steps]
+
+
+def blocks(marked: np.ndarray, box: Region) -> list[Region]:
+    """The upright rectangles of those letters in a line's box that are marked as a block."""
+    (rows, columns), within = place_of(box, marked.shape)
+    if not within.any():
+        return []
+    inside = ((marked[rows, columns] > 0) & within).astype(np.uint8)
+    parts = cv2.connectedComponentsWithStats(inside, connectivity=4)[2][1:]
+    return [
+        Region(columns.start + x + (w - 1) / 2, rows.start + y + (h - 1) / 2, w - 1, h - 1, 0.0)
+        for x, y, w, h, area in parts.tolist()
+        if area >= FULL * w * h and min(w, h) >= max(LEAST, BROAD * max(w, h))
+    ]
 
 
 def thin_out(marked: np.ndarray, text: np.ndarray, box: Region, most: float) -> None:

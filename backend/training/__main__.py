@@ -18,6 +18,7 @@ NAMES = {
     "adverts": "compose adverts with exact masks, for tuning the text masks",
     "text_judge": "how much each sign of text counts (a regression, printed)",
     "strokes": "the net for the strokes of letters",
+    "average": "the mean of weights of one net from several runs",
     "fill": "the partial-convolution fill net",
     "matte": "the learned mattes: a U-Net with critics, and an encoder-decoder",
 }

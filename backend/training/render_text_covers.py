@@ -17,6 +17,7 @@ from backend.training.sources import cut_outs, joined, matting, segments
 SIDE = 224  # px, long side at which cut-outs are kept
 LEAST = 900  # px² of a cut-out in its photo
 BEHIND, BEFORE = 0.2, 0.25  # share of crops with something behind, and before the letters
+ON_FLAT = 0.4  # ... behind them on flat ground
 TINTED = 0.35  # share of cut-outs that take a letter's colour, or are all of one shade
 EVEN = 0.3  # of these, the contrast that is left
 

@@ -11,8 +11,10 @@ import numpy as np
 
 from backend.masks import text_scales
 from backend.masks.strokes import BOX
+from backend.training import render_text_shapes
 from backend.training.render_text import INK
-from backend.training.render_text_covers import BEFORE, BEHIND, pasted
+from backend.training.render_text_covers import BEFORE, BEHIND, ON_FLAT, pasted
+from backend.training.render_text_layouts import is_flat
 from backend.training.render_text_quick import Line, QuickRenderer, local
 from backend.training.render_text_style import FAR, Style, finish, readable, style
 
@@ -23,6 +25,7 @@ SMALL, LEAST = 0.45, 0.18  # share of crops that were enlarged from small print,
 HUES, EVEN = 0.1, 0.05  # shares of crops of the views in which lines are looked for, too
 AROUND = (60, 300)  # px, see text_scales.hues
 FAINT, LEAST_SEEN = 0.12, (0.12, 0.35)  # share of lines as faint as watermarks, their opacity
+GLOWING, WIDE = 0.1, (0.05, 0.35)  # share of plain lines that glow, how far in heights
 TURNED = 0.4  # share of short lines that lie anyhow, as the numbers around a dial
 
 
@@ -86,12 +89,12 @@ def composed(
     """A crop and its middle line; None in a crop without text."""
     y = int(rng.integers(0, WIDTH - HEIGHT + 1))
     crop = Crop(draw.ground(WIDTH, rng)[0][y : y + HEIGHT].copy())
-    if cutouts and rng.random() < BEHIND:
+    if cutouts and rng.random() < (ON_FLAT if is_flat(crop.image) else BEHIND):
         pasted(crop.image, cutouts, None, rng)
     if rng.random() < EMPTY:
         return crop, None
     middle = centred(draw, rng)
-    look = add(draw, crop, middle, None, rng)
+    look = add(draw, crop, middle, None, rng, rng.random() < render_text_shapes.SHARE)
     if look is None:
         return crop, None
     before = middle
@@ -128,9 +131,11 @@ def centred(draw: QuickRenderer, rng: np.random.Generator) -> Line:
 
 
 def add(
-    draw: QuickRenderer, crop: Crop, line: Line, look: Style | None, rng: np.random.Generator
+    draw: QuickRenderer, crop: Crop, line: Line, look: Style | None, rng: np.random.Generator,
+    shapes: bool = False,
 ) -> Style | None:
-    """Paints a line where there is room; returns its style, or None where there is none."""
+    """Paints a line where there is room, after drawn shapes around it; returns its style, or None
+    where there is none."""
     u, v = local(line, 0, 0, WIDTH, HEIGHT)
     inner = np.minimum(line.length / 2 - np.abs(u), line.size / 2 - np.abs(v))
     zone = inner > -0.12 * line.size - 1
@@ -139,16 +144,22 @@ def add(
     crop.taken |= zone
     look = look or looks(crop.image[inner > 0].mean(0), rng)
     coverage, distance = draw.sample(line, u, v)
+    if shapes:
+        render_text_shapes.add(crop.image, zone, line.size, look.fill, rng)
     paint(crop, coverage, distance, inner, line.size, look, rng.random() < HOLLOW)
     return look
 
 
 def looks(mean: np.ndarray, rng: np.random.Generator) -> Style:
-    """A line's style on a ground of this colour; more than usual are faint as watermarks."""
+    """A line's style on a ground of this colour; more than usual are faint as watermarks, or
+    glow."""
     look = style(mean, rng)
     if not look.plate and rng.random() < FAINT:
         look.opacity = rng.uniform(*LEAST_SEEN)
         look.fill = readable(look.fill, mean, 120)
+    elif not (look.plate or look.outline or look.shadow) and rng.random() < GLOWING:
+        look.glow, look.opacity = rng.uniform(*WIDE), 1.0
+        look.other = readable(look.other, look.fill, 75)
     return look
 
 

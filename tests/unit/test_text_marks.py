@@ -51,6 +51,31 @@ def test_strokes_are_widened_over_their_soft_edges_not_over_clear_ground(height:
     assert np.flatnonzero(column).tolist() == list(range(60, 66 + wide))
 
 
+@pytest.mark.parametrize(("height", "wide"), [(12, 0), (20, 1)])
+def test_in_the_smallest_print_soft_edges_must_be_surer(height: float, wide: int):
+    text = np.zeros(GREY.shape[:2], np.float32)
+    text[73:76, 60:200] = 0.9
+    text[76:78, 60:200] = 0.15
+    box = Region(200, 75, 300, height, 0.0, 0.9)
+    column = text_marks.mask_of(GREY, text, text * 0, [box])[:, 100] > 0
+    assert column.sum() == 3 + wide
+
+
+@pytest.mark.parametrize(("wide", "line", "block"), [(9, 20, True), (3, 20, False), (9, 40, False)])
+def test_a_small_letter_that_would_be_a_block_is_marked_where_it_is_sure(
+    wide: int, line: float, block: bool
+):
+    """A blurred letter of 9 columns, of which the middle is sure; not an l, not a high letter."""
+    text = np.zeros(GREY.shape[:2], np.float32)
+    text[68:82, 100 : 100 + wide] = 0.6
+    text[70:80, 101 : 99 + wide] = 0.8
+    text[70:80, 160:162] = 0.8
+    mask = text_marks.mask_of(GREY, text, text * 0, [Region(150, 75, 140, line, 0.0, 0.9)]) > 0
+    seen = (mask[68:82, 100 : 100 + wide] > 0).mean()
+    assert seen < 0.65 if block else seen == 1
+    assert mask[70:80, 160:162].all()
+
+
 @pytest.mark.parametrize(("level", "marked"), [(90, False), (110, False), (160, True)])
 def test_what_the_net_overlooks_beside_a_stroke_is_marked_where_its_colour_says_so(
     level: int, marked: bool
@@ -83,5 +108,5 @@ def test_an_unsure_part_far_from_what_is_sure_is_left_out():
 def test_a_small_line_on_a_large_one_is_treated_as_small():
     large, small = Region(200, 80, 380, 120, 0.0, 0.9), Region(200, 80, 100, 30, 0.0, 0.9)
     kinds = text_marks.kinds_of([small, large], (160, 400))
-    assert kinds[80, 200] == 0 and kinds[80, 60] == 2
+    assert kinds[80, 200] == 1 and kinds[80, 60] == 3
     assert text_marks.kinds_of([], (160, 400)).min() == len(text_marks.KINDS) - 1
