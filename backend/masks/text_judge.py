@@ -45,8 +45,8 @@ class Weights:
     length: float
 
 
-BOTH = Weights(-12.00, 6.52, 1.02, 3.00, 5.02, 2.41, -1.35, -1.00)
-ALONE = Weights(-14.49, 7.81, 3.00, 0.00, 5.09, 2.26, -1.87, -0.65)  # without a second opinion
+BOTH = Weights(-11.82, 6.13, 1.66, 2.91, 4.78, 2.33, -1.22, -0.96)
+ALONE = Weights(-13.80, 7.56, 3.01, 0.00, 4.74, 2.06, -1.61, -0.60)  # without a second opinion
 
 
 @dataclass(frozen=True, eq=False)
