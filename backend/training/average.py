@@ -7,12 +7,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import torch
+
+from backend.training.trainer import save_half
 from backend.values import BadInput
-
-if TYPE_CHECKING:
-    import torch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,14 +27,12 @@ def mean(states: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
         if {k: v.shape for k, v in state.items()} != first:
             raise BadInput(f"File {n + 1} holds weights of another net than the first: give files "
                            "of one training command.")
-    import torch
-
     return {k: torch.stack([s[k].float() for s in states]).mean(0) for k in first}
 
 
 def run(args: argparse.Namespace) -> int:
     from safetensors import SafetensorError, safe_open
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
 
     states = []
     for path in args.files:
@@ -45,7 +42,6 @@ def run(args: argparse.Namespace) -> int:
             raise BadInput(f"{path} cannot be read as weights: {error}") from error
     with safe_open(args.files[0], "pt") as file:
         about = file.metadata() or {}
-    tensors = {k: v.half() for k, v in mean(states).items()}
-    save_file(tensors, args.out, {**about, "mean_of": str(len(states))})
-    print(f"{args.out}: the mean of {len(states)} files, {len(tensors)} tensors")
+    save_half(mean(states), args.out, {**about, "mean_of": str(len(states))})
+    print(f"{args.out}: the mean of {len(states)} files, {len(states[0])} tensors")
     return 0

@@ -46,9 +46,7 @@ def outside(zone: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarr
     return None
 
 
-def drawn(
-    shape: tuple[int, ...], size: float, rng: np.random.Generator
-) -> np.ndarray:
+def drawn(shape: tuple[int, ...], size: float, rng: np.random.Generator) -> np.ndarray:
     """h×w float32 coverage in [0, 1] of one shape, 1.6 to 8 times as large as letters."""
     h, w = shape[:2]
     mask = np.zeros((h, w), np.uint8)
@@ -61,6 +59,7 @@ def drawn(
 
 
 def line(mask: np.ndarray, points: np.ndarray, closed: bool, thick: int) -> None:
+    """Draws through N×2 points, `thick` px; fills the shape where that is negative."""
     fine = (points * (1 << FINE)).round().astype(np.int32)
     if thick < 0:
         cv2.fillPoly(mask, [fine], 255, cv2.LINE_AA, FINE)

@@ -14,6 +14,7 @@ from backend.training import (  # noqa: E402
     render_text,
     render_text_covers,
     render_text_crops,
+    render_text_shapes,
     render_text_words,
     text,
 )
@@ -155,6 +156,49 @@ def test_letters_behind_a_thing_are_not_labelled(quick: QuickRenderer):
     crop.cover(alpha)
     for label, value in ((crop.text, 1), (crop.effect, 0.5), (crop.plate, 1)):
         assert (label[:, :100] == 0).all() and (label[:, 100:] == value).all()
+
+
+def test_drawn_shapes_are_seen_and_not_labelled(quick: QuickRenderer):
+    line = Line(0, 128.0, 36.0, 30.0, 120.0, 0.0)
+    look = Style(np.full(3, 20.0), np.full(3, 200.0))
+    crops = []
+    for shapes in (False, True):
+        crop = render_text_crops.Crop(np.full((72, 256, 3), 220, np.float32))
+        rng = np.random.default_rng(1)
+        assert render_text_crops.add(quick, crop, line, look, rng, shapes) is look
+        crops.append(crop)
+    plain, drawn = crops
+    assert np.array_equal(plain.text, drawn.text) and plain.text.max() == 1
+    assert (np.abs(plain.image - drawn.image).max(2) > 30).mean() > 0.01
+
+
+def test_some_crops_have_shapes_and_more_on_flat_ground_have_things(
+    quick: QuickRenderer, monkeypatch: pytest.MonkeyPatch
+):
+    count = 300
+    drawn, behind = [], {True: 0, False: 0}
+    monkeypatch.setattr(render_text_shapes, "add", lambda *args: drawn.append(1))
+
+    def pasted(image: np.ndarray, cutouts: object, ink: object, rng: object) -> np.ndarray:
+        behind[ink is None] += 1
+        return np.zeros(image.shape[:2], np.float32)
+
+    monkeypatch.setattr(render_text_crops, "pasted", pasted)
+    render_text_crops.batch(quick, count, 3, [a_disc()])
+    assert 0.1 < len(drawn) / count < 0.3
+    few = behind[True]
+    monkeypatch.setattr(render_text_crops, "is_flat", lambda part: True)
+    behind[True] = 0
+    render_text_crops.batch(quick, count, 3, [a_disc()])
+    assert few < behind[True] and 0.3 < behind[True] / count < 0.5
+
+
+def test_some_plain_lines_glow():
+    rng = np.random.default_rng(3)
+    looks = [render_text_crops.looks(np.full(3, 128.0), rng) for _ in range(2000)]
+    # a glow wider than any of the usual styles'
+    wide = [x for x in looks if x.glow > 0.25]
+    assert len(wide) > 10 and all(x.opacity == 1 and not x.shadow for x in wide)
 
 
 def test_some_lines_are_as_faint_as_watermarks():
